@@ -1,0 +1,88 @@
+/**
+ * What happened in a run, in order. Everything anyone sees (progress comment, evidence, `show`, metrics) is a reader of it.
+ * It never holds a credential: what enters was either said by the model or came out of the sandbox, and is redacted.
+ */
+import type { Outcome } from "./outcome.ts";
+import type { Goal } from "./task.ts";
+
+/** `input` is a parsed JSON object, or the raw text of a free-form tool (apply_patch on OpenAI). */
+export type ToolCall = { readonly id: string; readonly tool: string; readonly input: unknown };
+
+/** What the model sees of a finished call. `text` was cut once, when recorded, and is never cut again. */
+export type Observation = { readonly callId: string; readonly text: string; readonly isError: boolean };
+
+export type ReplyPart =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "thinking"; readonly text: string }
+  | { readonly kind: "call"; readonly call: ToolCall };
+
+/** State only one vendor understands (signatures, encrypted reasoning). Only the adapter of `provider` may read `value`. */
+export type OpaqueState = { readonly provider: string; readonly model: string; readonly value: unknown };
+
+/** Tokens, as the vendor counted them. `input` is what was neither read from nor written to a cache. */
+export type Usage = {
+  readonly input: number;
+  readonly cachedRead: number;
+  readonly cacheWrite: number;
+  readonly output: number;
+  readonly reasoning: number;
+};
+
+export type StopReason = "finished" | "tool-calls" | "output-limit" | "refused" | "paused" | "window-exceeded";
+
+export type PlanStep = { readonly step: string; readonly status: "pending" | "in_progress" | "completed" };
+
+/** A command the agent ran, as evidence. `exitCode` is null when it was killed (time, memory or output limit). */
+export type CommandRun = {
+  readonly command: string;
+  readonly exitCode: number | null;
+  readonly wallMs: number;
+  readonly outputTail: string;
+};
+
+export type JournalEntry =
+  | { readonly kind: "started"; readonly attempt: number; readonly goal: Goal | "local"; readonly title: string }
+  | {
+      readonly kind: "workspace-ready";
+      readonly baseSha: string;
+      readonly headSha: string;
+      readonly guidance: readonly string[];
+    }
+  | { readonly kind: "briefed"; readonly model: string; readonly promptHash: string; readonly brief: string }
+  | {
+      readonly kind: "model-replied";
+      readonly turn: number;
+      readonly model: string;
+      readonly parts: readonly ReplyPart[];
+      readonly stop: StopReason;
+      readonly usage: Usage;
+      readonly costUsd: number;
+      readonly wallMs: number;
+      readonly opaque: OpaqueState | null;
+    }
+  | { readonly kind: "tool-called"; readonly turn: number; readonly call: ToolCall }
+  | {
+      readonly kind: "tool-observed";
+      readonly turn: number;
+      readonly tool: string;
+      readonly observation: Observation;
+      readonly wallMs: number;
+      readonly command: CommandRun | null;
+    }
+  | { readonly kind: "plan-updated"; readonly steps: readonly PlanStep[] }
+  /** The harness spoke to the model: a nudge to report, a limit coming near. */
+  | { readonly kind: "steered"; readonly text: string }
+  | { readonly kind: "verified"; readonly command: CommandRun }
+  | { readonly kind: "model-retried"; readonly model: string; readonly reason: string; readonly waitMs: number }
+  | { readonly kind: "published"; readonly role: string; readonly url: string }
+  | { readonly kind: "finished"; readonly outcome: Outcome };
+
+/** An entry with its place in the stream: `seq` starts at 1 and has no gaps, `at` is epoch milliseconds. */
+export type RecordedEntry = { readonly seq: number; readonly at: number; readonly entry: JournalEntry };
+
+/** One run's stream. Two stores: PostgreSQL for tasks, a JSONL file for local runs. */
+export interface Journal {
+  /** Resolves once the entry is durable; what the entry says may be acted on only then. */
+  append(entry: JournalEntry): Promise<void>;
+  read(): Promise<readonly RecordedEntry[]>;
+}

@@ -1,0 +1,91 @@
+/**
+ * The port to a model vendor. The transcript is ours and append-only; what only one vendor understands rides along as
+ * opaque state that only its own adapter reads, so a run can move to another vendor between two turns.
+ */
+import type { Observation, OpaqueState, ReplyPart, StopReason, Usage } from "../journal.ts";
+
+export type Message =
+  | { readonly kind: "user"; readonly text: string }
+  | { readonly kind: "model"; readonly parts: readonly ReplyPart[]; readonly opaque: OpaqueState | null }
+  /** Exactly one observation for each call of the model message before it, in the same order. */
+  | { readonly kind: "observations"; readonly observations: readonly Observation[] };
+
+export type JsonSchema = { readonly [key: string]: unknown };
+
+/** `native` names a tool the vendor's models know by training; an adapter that has no such thing sends the schema instead. */
+export type ToolSpec = {
+  readonly name: string;
+  readonly description: string;
+  readonly parameters: JsonSchema;
+  readonly native: "shell" | "text-editor" | "apply-patch" | null;
+};
+
+export type ModelRequest = {
+  readonly system: string;
+  readonly tools: readonly ToolSpec[];
+  readonly messages: readonly Message[];
+  /** Limit on output tokens of this reply, thinking included. */
+  readonly outputTokensMax: number;
+  /** The same for every turn of a run: vendors route by it to a warm prompt cache. */
+  readonly cacheKey: string;
+};
+
+export type ModelReply = {
+  readonly parts: readonly ReplyPart[];
+  readonly stop: StopReason;
+  readonly usage: Usage;
+  readonly opaque: OpaqueState | null;
+};
+
+/** What went wrong with a call, in our words. `retryAfterMs` is the vendor's wish, not yet bounded. */
+export type ModelFault =
+  | "rate-limited"
+  | "overloaded"
+  | "connection"
+  | "stalled"
+  | "server"
+  | "quota"
+  | "authentication"
+  | "invalid-request"
+  | "window-exceeded";
+
+export class ModelError extends Error {
+  override readonly name = "ModelError";
+  readonly fault: ModelFault;
+  readonly retryAfterMs: number | null;
+  constructor(
+    fault: ModelFault,
+    message: string,
+    options: { readonly retryAfterMs?: number | null; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.fault = fault;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}
+
+/** United States dollars for a million tokens of each kind. */
+export type Prices = {
+  readonly input: number;
+  readonly cachedRead: number;
+  readonly cacheWrite: number;
+  readonly output: number;
+};
+
+export type ModelFacts = {
+  readonly contextTokensMax: number;
+  readonly outputTokensMax: number;
+  readonly prices: Prices;
+  /** Where the prices were read and when; "unknown" prices are set high on purpose so that a limit still holds. */
+  readonly pricesSource: string;
+  /** Which way of editing the model was trained on. */
+  readonly editing: "replace" | "patch";
+};
+
+export interface Model {
+  /** "anthropic/claude-opus-5-5": the provider, a slash, the vendor's own name. */
+  readonly id: string;
+  readonly facts: ModelFacts;
+  /** One reply, streamed and put together. One try: throws ModelError, and retrying is the caller's (model/retry.ts). */
+  reply(request: ModelRequest, signal: AbortSignal): Promise<ModelReply>;
+}

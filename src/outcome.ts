@@ -1,0 +1,64 @@
+/** How a run ended. The agent proposes it, the host completes it with what it saw for itself, publish/ turns it into words. */
+import type { CommandRun } from "./journal.ts";
+
+export type FileChange = {
+  readonly path: string;
+  readonly change: "added" | "modified" | "deleted" | "renamed";
+  readonly linesAdded: number;
+  readonly linesDeleted: number;
+};
+
+export type Severity = "P0" | "P1" | "P2" | "P3";
+
+/** One remark about a place in the head of a pull request. Lines are 1-based and inclusive. */
+export type Finding = {
+  readonly path: string;
+  readonly startLine: number;
+  readonly endLine: number;
+  readonly severity: Severity;
+  readonly title: string;
+  readonly body: string;
+  /** Replacement for exactly the lines startLine..endLine, or null. */
+  readonly suggestion: string | null;
+};
+
+/** What the run cost and how long it took; `usd` is what the ledger was charged. */
+export type Spend = {
+  readonly usd: number;
+  readonly turns: number;
+  readonly wallMs: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly model: string;
+};
+
+/** Why the agent stopped: it said so, or a limit did. */
+export type Ending = { readonly kind: "reported" } | { readonly kind: "limit"; readonly limit: string };
+
+export type Outcome =
+  | {
+      readonly kind: "changed";
+      readonly title: string;
+      readonly summary: string;
+      /** What was asked and not done, "" when nothing is left. */
+      readonly notDone: string;
+      readonly commit: string;
+      readonly files: readonly FileChange[];
+      readonly commands: readonly CommandRun[];
+      /** The repository's own checks, run by the host after the agent ended. */
+      readonly checks: readonly CommandRun[];
+      readonly ending: Ending;
+      readonly spend: Spend;
+    }
+  | {
+      readonly kind: "reviewed";
+      readonly headSha: string;
+      readonly summary: string;
+      readonly findings: readonly Finding[];
+      readonly ending: Ending;
+      readonly spend: Spend;
+    }
+  | { readonly kind: "nothing-changed"; readonly summary: string; readonly ending: Ending; readonly spend: Spend }
+  | { readonly kind: "refused"; readonly reason: string; readonly spend: Spend }
+  /** `message` is Markdown for the asker; `spend` is null when the run failed before its first model call. */
+  | { readonly kind: "failed"; readonly message: string; readonly spend: Spend | null };

@@ -1,0 +1,67 @@
+/** The port to where repository code runs. A driver opens a session for one run; the session runs one command at a time. */
+
+/** Limits of one session. Every command of it gets all of them. */
+export type SandboxLimits = {
+  /** Bytes of resident memory of all processes of one command together. */
+  readonly memoryBytes: number;
+  readonly processesMax: number;
+  /** Bytes of the largest file a command may write. */
+  readonly fileBytesMax: number;
+  /** Bytes of each memory-backed folder (/tmp, HOME). */
+  readonly scratchBytes: number;
+};
+
+export type SandboxOpening = {
+  /** Absolute host path; becomes /workspace. Nothing else of the host can be written. */
+  readonly workspaceDir: string;
+  /** Workspace-relative paths that commands may read but not write, such as the .git of a person's own checkout. */
+  readonly readOnlyPaths: readonly string[];
+  /** A review or an answer gets a workspace it cannot write. */
+  readonly isReadOnly: boolean;
+  readonly limits: SandboxLimits;
+};
+
+export type Exec = {
+  readonly argv: readonly string[];
+  /** Relative to /workspace; "" is the workspace itself. */
+  readonly cwd: string;
+  readonly stdin: Uint8Array | string;
+  readonly timeoutMs: number;
+  /** Cap on stdout and stderr together. Past it the command is killed and the exit says so. */
+  readonly outputBytesMax: number;
+};
+
+export type ExecExit =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signaled"; readonly signal: string }
+  | { readonly kind: "timed-out"; readonly timeoutMs: number }
+  | { readonly kind: "output-limit"; readonly outputBytesMax: number }
+  | { readonly kind: "memory-limit"; readonly memoryBytes: number };
+
+export type ExecResult = {
+  readonly exit: ExecExit;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly wallMs: number;
+};
+
+export interface SandboxSession extends AsyncDisposable {
+  /** Runs one command to its end. No process of it is left when this resolves or throws (abort included). */
+  exec(command: Exec, signal: AbortSignal): Promise<ExecResult>;
+}
+
+/** One line of the start-up check. A missing `isolation` feature refuses to start, a missing `limit` only warns. */
+export type SandboxFeature = {
+  readonly name: string;
+  readonly kind: "isolation" | "limit";
+  readonly isPresent: boolean;
+  readonly detail: string;
+  /** What to do about it, "" when present. */
+  readonly remedy: string;
+};
+
+export interface Sandbox {
+  readonly driver: "bubblewrap" | "host";
+  check(): Promise<readonly SandboxFeature[]>;
+  open(opening: SandboxOpening): Promise<SandboxSession>;
+}

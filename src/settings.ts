@@ -1,0 +1,159 @@
+/** Environment -> Settings, parsed once. The only reader of process.env; a wrong value is a UserError that names the variable. */
+import { z } from "zod";
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { UserError } from "./failure.ts";
+
+/** The sentence that must be typed to run repository code without a sandbox. It is meant to frighten. */
+export const HOST_DRIVER_CONSENT = "yes-run-untrusted-code-on-this-machine-without-any-sandbox";
+
+export type GitHubSettings = {
+  readonly appId: number;
+  readonly privateKey: string;
+  readonly webhookSecret: string;
+  /** REST root: https://api.github.com, or https://HOST/api/v3 for GitHub Enterprise Server. */
+  readonly apiUrl: string;
+};
+
+export type ProviderSettings = { readonly apiKey: string; readonly baseUrl: string | null };
+
+export type RunLimits = { readonly turnsMax: number; readonly wallMsMax: number; readonly usdMax: number };
+
+export type Settings = {
+  /** Absolute; mirrors, run workspaces and the embedded database live below it. */
+  readonly dataDir: string;
+  readonly databaseUrl: string | null;
+  readonly host: string;
+  readonly port: number;
+  readonly webhookPath: string;
+  readonly webhookProxyUrl: string | null;
+  readonly github: GitHubSettings | null;
+  readonly anthropic: ProviderSettings | null;
+  readonly openai: ProviderSettings | null;
+  /** "provider/name", or null for the first provider that has a key. */
+  readonly authorModel: string | null;
+  readonly reviewerModel: string | null;
+  readonly label: string;
+  /** Runs a worker works on at once. */
+  readonly concurrency: number;
+  readonly limits: RunLimits;
+  readonly sandboxDriver: "bubblewrap" | "host";
+  /** Host folders bound read-only into the sandbox as /opt/NAME, NAME/bin on its PATH (language tool chains). */
+  readonly sandboxTools: readonly string[];
+  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+};
+
+const text = z.string().trim().min(1);
+const url = z.url({ protocol: /^https?$/ });
+const whole = z.coerce.number().int().positive();
+
+const Environment = z.object({
+  APP_ID: whole.optional(),
+  PRIVATE_KEY: text.optional(),
+  PRIVATE_KEY_PATH: text.optional(),
+  WEBHOOK_SECRET: text.optional(),
+  GITHUB_API_URL: url.default("https://api.github.com"),
+  WEBHOOK_PATH: text.regex(/^\//, "must start with /").default("/api/github/webhooks"),
+  WEBHOOK_PROXY_URL: url.optional(),
+  HOST: text.default("127.0.0.1"),
+  PORT: z.coerce.number().int().min(0).max(65535).default(3000),
+  DATABASE_URL: text.regex(/^postgres(ql)?:\/\//, "must start with postgres://").optional(),
+  ANTHROPIC_API_KEY: text.optional(),
+  ANTHROPIC_BASE_URL: url.optional(),
+  OPENAI_API_KEY: text.optional(),
+  OPENAI_BASE_URL: url.optional(),
+  PULLWRIGHT_DATA: text.optional(),
+  PULLWRIGHT_MODEL: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
+  PULLWRIGHT_REVIEWER: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
+  PULLWRIGHT_LABEL: text.default("agent"),
+  PULLWRIGHT_CONCURRENCY: whole.max(200).default(2),
+  PULLWRIGHT_TURNS_MAX: whole.max(1000).default(100),
+  PULLWRIGHT_MINUTES_MAX: z.coerce.number().positive().max(600).default(30),
+  PULLWRIGHT_USD_MAX: z.coerce.number().positive().max(1000).default(5),
+  PULLWRIGHT_SANDBOX: z.enum(["bubblewrap", "host"]).default("bubblewrap"),
+  PULLWRIGHT_SANDBOX_TOOLS: text.optional(),
+  PULLWRIGHT_NO_SANDBOX: text.optional(),
+  PULLWRIGHT_LOG: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  XDG_DATA_HOME: text.optional(),
+});
+
+type Environment = z.infer<typeof Environment>;
+
+/** Throws UserError naming each wrong variable. Empty variables count as unset, as compose files write them. */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = Environment.safeParse(present);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `- ${issue.path.join(".")}: ${issue.message}`);
+    throw new UserError(`These settings are wrong:\n${lines.join("\n")}`);
+  }
+  const e = parsed.data;
+  if (e.PULLWRIGHT_SANDBOX === "host" && e.PULLWRIGHT_NO_SANDBOX !== HOST_DRIVER_CONSENT) {
+    throw new UserError(
+      `PULLWRIGHT_SANDBOX=host runs code that strangers wrote and a model chose with all your rights and secrets. ` +
+        `If that is really what you want, also set PULLWRIGHT_NO_SANDBOX=${HOST_DRIVER_CONSENT}`,
+    );
+  }
+  return {
+    dataDir: e.PULLWRIGHT_DATA ?? defaultDataDir(e),
+    databaseUrl: e.DATABASE_URL ?? null,
+    host: e.HOST,
+    port: e.PORT,
+    webhookPath: e.WEBHOOK_PATH,
+    webhookProxyUrl: e.WEBHOOK_PROXY_URL ?? null,
+    github: readGitHub(e),
+    anthropic: e.ANTHROPIC_API_KEY ? { apiKey: e.ANTHROPIC_API_KEY, baseUrl: e.ANTHROPIC_BASE_URL ?? null } : null,
+    openai: e.OPENAI_API_KEY ? { apiKey: e.OPENAI_API_KEY, baseUrl: e.OPENAI_BASE_URL ?? null } : null,
+    authorModel: e.PULLWRIGHT_MODEL ?? null,
+    reviewerModel: e.PULLWRIGHT_REVIEWER ?? null,
+    label: e.PULLWRIGHT_LABEL,
+    concurrency: e.PULLWRIGHT_CONCURRENCY,
+    limits: {
+      turnsMax: e.PULLWRIGHT_TURNS_MAX,
+      wallMsMax: e.PULLWRIGHT_MINUTES_MAX * 60_000,
+      usdMax: e.PULLWRIGHT_USD_MAX,
+    },
+    sandboxDriver: e.PULLWRIGHT_SANDBOX,
+    sandboxTools: e.PULLWRIGHT_SANDBOX_TOOLS?.split(":").filter((path) => path !== "") ?? [],
+    logLevel: e.PULLWRIGHT_LOG,
+  };
+}
+
+/** The settings without which the App cannot speak to GitHub, or a UserError that says which are missing. */
+export function requireGitHub(settings: Settings): GitHubSettings {
+  if (settings.github) return settings.github;
+  throw new UserError(
+    "Pullwright needs APP_ID, PRIVATE_KEY (or PRIVATE_KEY_PATH) and WEBHOOK_SECRET of your GitHub App. " +
+      "Without a webhook secret anyone could send it events, so it does not start. The README shows how to make the App.",
+  );
+}
+
+function readGitHub(e: Environment): GitHubSettings | null {
+  const privateKey = e.PRIVATE_KEY ?? (e.PRIVATE_KEY_PATH ? readKeyFile(e.PRIVATE_KEY_PATH) : undefined);
+  if (e.APP_ID === undefined || privateKey === undefined || e.WEBHOOK_SECRET === undefined) return null;
+  const apiUrl = e.GITHUB_API_URL.replace(/\/+$/, "");
+  const { protocol, hostname } = new URL(apiUrl);
+  const isLoopback = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
+  if (protocol === "http:" && !isLoopback) {
+    throw new UserError(
+      "GITHUB_API_URL must be https: tokens would travel in the clear. Plain http is for loopback only.",
+    );
+  }
+  // A key in one line with \n in it is how most dashboards store it.
+  return { appId: e.APP_ID, privateKey: privateKey.replaceAll("\\n", "\n"), webhookSecret: e.WEBHOOK_SECRET, apiUrl };
+}
+
+function readKeyFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UserError(`PRIVATE_KEY_PATH cannot be read: ${path}`, { cause: error });
+  }
+}
+
+/** Root keeps data where an unprivileged sandbox user can reach it: /root is closed to others. */
+function defaultDataDir(e: Environment): string {
+  if (process.getuid?.() === 0) return "/var/lib/pullwright";
+  return join(e.XDG_DATA_HOME ?? join(homedir(), ".local/share"), "pullwright");
+}

@@ -1,0 +1,22 @@
+/** What a tool is. Tools are records in a table (toolset.ts); they reach repository files only through the sandbox. */
+import type { CommandRun } from "../journal.ts";
+import type { ToolSpec } from "../model/model.ts";
+import type { z } from "zod";
+
+/** What a tool hands back. `text` is for the model, already cut to its limit; `command` is evidence for people. */
+export type ToolResult = { readonly text: string; readonly command?: CommandRun };
+
+/** A call that cannot be done as asked. The message tells the model how to repair its call. */
+export class ToolRefusal extends Error {
+  override readonly name = "ToolRefusal";
+}
+
+export type Tool = {
+  readonly spec: ToolSpec;
+  /** Readers of one turn run side by side; writers run alone, in order. */
+  readonly effect: "reads" | "writes";
+  /** Parses the model's arguments. Free-form text arrives as a string. */
+  readonly input: z.ZodType;
+  /** `input` has passed `input`. Throws ToolRefusal for a call to repair; any other error is a defect. */
+  readonly run: (input: unknown, signal: AbortSignal) => Promise<ToolResult>;
+};

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/runs/*/repo/**", "node_modules/**"],
+    globalSetup: ["test/database-setup.ts"],
+    // Real databases, git and sandboxes on two slow cores: a test that needs more than this hangs.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+  },
+});
