@@ -1,0 +1,150 @@
+/** Outcomes as Markdown for people. Pure text from plain values; what leaves the house is made PublicText by the caller. */
+import type { CommandRun } from "../journal.ts";
+import type { FileChange, Finding, Outcome, Spend } from "../outcome.ts";
+
+type Changed = Extract<Outcome, { kind: "changed" }>;
+type Reviewed = Extract<Outcome, { kind: "reviewed" }>;
+
+/** Rows a reader still reads; the rest is counted. */
+const FILES_SHOWN = 30;
+const COMMANDS_SHOWN = 20;
+
+export function renderPullBody(outcome: Changed, options: { readonly closes: number; readonly before: readonly CommandRun[] }): string {
+  return joinSections([
+    outcome.summary,
+    `Closes #${options.closes}`,
+    outcome.notDone === "" ? "" : `### Not done\n\n${outcome.notDone}`,
+    renderEnding(outcome.ending),
+    renderEvidence(outcome, options.before),
+    renderSpend(outcome.spend),
+  ]);
+}
+
+/** The commit message: the title, the summary, and the asker as co-author (GitHub's trailer and no-reply address). */
+export function renderCommitMessage(
+  words: { readonly title: string; readonly summary: string },
+  asker: { readonly id: number; readonly login: string },
+): string {
+  const trailer = `Co-authored-by: ${asker.login} <${asker.id}+${asker.login}@users.noreply.github.com>`;
+  return [words.title, words.summary, trailer].filter((part) => part !== "").join("\n\n");
+}
+
+/** What a `/agent fix` is answered with. */
+export function renderFixReply(outcome: Changed, options: { readonly before: readonly CommandRun[] }): string {
+  return joinSections([
+    `**${outcome.title}** (${outcome.commit.slice(0, 10)})`,
+    outcome.summary,
+    outcome.notDone === "" ? "" : `**Not done:** ${outcome.notDone}`,
+    renderEnding(outcome.ending),
+    renderEvidence(outcome, options.before),
+  ]);
+}
+
+export function renderReviewBody(
+  outcome: Reviewed,
+  parts: { readonly inline: number; readonly elsewhere: readonly Finding[]; readonly leftOut: number },
+): string {
+  const total = parts.inline + parts.elsewhere.length + parts.leftOut;
+  const count = total === 0 ? "No findings." : `${total} finding${total === 1 ? "" : "s"}, ${parts.inline} inline.`;
+  return joinSections([
+    outcome.summary,
+    `${count} Reviewed at ${outcome.headSha.slice(0, 10)}.`,
+    ...parts.elsewhere.map((finding) => `**${finding.path}:${finding.startLine}** ${renderFinding(finding)}`),
+    parts.leftOut === 0 ? "" : `${parts.leftOut} less severe findings were left out.`,
+    renderEnding(outcome.ending),
+    renderSpend(outcome.spend),
+  ]);
+}
+
+/** One finding: severity and title, the reason, and a committable suggestion where there is one. */
+export function renderFinding(finding: Finding): string {
+  const suggestion = finding.suggestion === null ? "" : fence(finding.suggestion, "suggestion");
+  return joinSections([`**${finding.severity}** ${finding.title}`, finding.body, suggestion]);
+}
+
+export function renderSpend(spend: Spend): string {
+  const tokens = `${count(spend.inputTokens)} tokens in, ${count(spend.outputTokens)} out`;
+  return `<sub>${spend.model} · ${spend.turns} turns · ${duration(spend.wallMs)} · ${money(spend.usd)} · ${tokens}</sub>`;
+}
+
+/** The patch of work that could not be pushed, so that it is never lost. */
+export function renderPatch(patch: string): string {
+  return details("The work as a patch (`git apply`)", fence(patch, "diff"));
+}
+
+export function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** Dollars with as many digits as matter: runs cost cents. */
+export function money(usd: number): string {
+  return `$${usd.toFixed(usd < 0.1 ? 4 : 2)}`;
+}
+
+/** A fence longer than any run of backticks in the text, so that the text cannot end it. */
+export function fence(text: string, language = ""): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const marks = "`".repeat(longest + 1);
+  return `${marks}${language}\n${text.replace(/\n$/, "")}\n${marks}`;
+}
+
+function renderEvidence(outcome: Changed, before: readonly CommandRun[]): string {
+  return joinSections(["### Evidence", renderChecks(before, outcome.checks), renderFiles(outcome.files), renderCommands(outcome.commands)]);
+}
+
+function renderChecks(before: readonly CommandRun[], after: readonly CommandRun[]): string {
+  if (after.length === 0) return "";
+  const rows = after.map((run) => {
+    const earlier = before.find(({ command }) => command === run.command);
+    return `| ${code(run.command)} | ${earlier ? exit(earlier) : "not run"} | ${exit(run)} |`;
+  });
+  return joinSections([["| check | before | after |", "| --- | --- | --- |", ...rows].join("\n"), ...after.map(renderRun)]);
+}
+
+function renderFiles(files: readonly FileChange[]): string {
+  const shown = files.slice(0, FILES_SHOWN);
+  const lines = shown.map((file) => `- ${code(file.path)} ${file.change}, +${file.linesAdded} −${file.linesDeleted}`);
+  const rest = files.length - shown.length;
+  return details(`${files.length} file${files.length === 1 ? "" : "s"} changed`, [...lines, rest > 0 ? `- and ${rest} more` : ""].join("\n"));
+}
+
+function renderCommands(commands: readonly CommandRun[]): string {
+  if (commands.length === 0) return "";
+  const shown = commands.slice(-COMMANDS_SHOWN);
+  const lines = shown.map((run) => `- ${code(run.command)}: ${exit(run)}, ${duration(run.wallMs)}`);
+  const cut = commands.length - shown.length;
+  return details(`${commands.length} commands run by the agent`, [...(cut > 0 ? [`- ${cut} earlier ones`] : []), ...lines].join("\n"));
+}
+
+function renderRun(run: CommandRun): string {
+  return details(`Output of ${code(run.command)} after the change`, fence(run.outputTail));
+}
+
+function renderEnding(ending: Changed["ending"]): string {
+  return ending.kind === "reported" ? "" : `> [!WARNING]\n> The run reached its limit on ${ending.limit} and handed in what it had.`;
+}
+
+function exit(run: CommandRun): string {
+  return run.exitCode === null ? "killed" : run.exitCode === 0 ? "exit 0" : `**exit ${run.exitCode}**`;
+}
+
+/** Inline code on one line; a command may hold backticks and newlines. */
+function code(text: string): string {
+  const line = text.replaceAll(/\s*\n\s*/g, " ⏎ ").replaceAll("|", "\\|");
+  const cut = line.length > 120 ? `${line.slice(0, 119)}…` : line;
+  return cut.includes("`") ? `\`\` ${cut} \`\`` : `\`${cut}\``;
+}
+
+function details(summary: string, body: string): string {
+  const plain = summary.replaceAll(/`([^`]*)`/g, "<code>$1</code>");
+  return `<details><summary>${plain}</summary>\n\n${body}\n\n</details>`;
+}
+
+function joinSections(sections: readonly string[]): string {
+  return sections.filter((section) => section.trim() !== "").join("\n\n");
+}
+
+function count(tokens: number): string {
+  return tokens < 10_000 ? String(tokens) : `${Math.round(tokens / 1000)} k`;
+}

@@ -1,0 +1,196 @@
+/**
+ * The few git verbs the host runs, always with an empty environment and with every setting that could start a program turned
+ * off. It must never be pointed at a git directory that sandboxed code can write: no flag makes that safe.
+ */
+import { simpleGit, type SimpleGitOptions } from "simple-git";
+import type { GitAccess } from "../forge/forge.ts";
+import { TransientError, UserError } from "../failure.ts";
+
+/** git fetching a large repository for the first time is slow; one that says nothing for this long has hung. */
+const SILENCE_MS_MAX = 120_000;
+
+export type GitPlace = {
+  readonly gitDir: string;
+  /** The tree to read and write, or null for a bare repository. */
+  readonly workTree: string | null;
+  /** An index of one's own, so that a snapshot does not disturb another. */
+  readonly indexFile?: string;
+};
+
+export type GitOptions = {
+  /** Gives the network: without it every protocol is refused. */
+  readonly access?: GitAccess;
+  /** A local repository of ours may be read by this one command. */
+  readonly allowsFile?: boolean;
+  readonly identity?: { readonly name: string; readonly email: string };
+  readonly signal?: AbortSignal;
+};
+
+/** git ended with an error. `stderr` may hold text an attacker chose: it is never parsed for a decision, nor published. */
+export class GitError extends Error {
+  override readonly name = "GitError";
+  readonly exitCode: number;
+  readonly stderr: string;
+  constructor(verb: string, exitCode: number, stderr: string) {
+    super(`git ${verb} failed with status ${exitCode}: ${stderr.trim().slice(0, 2000)}`);
+    this.exitCode = exitCode;
+    this.stderr = stderr;
+  }
+}
+
+/** Runs one git command and returns its standard output. `args` is a list, never a shell line. Throws GitError. */
+export async function git(place: GitPlace, args: readonly string[], options: GitOptions = {}): Promise<string> {
+  const env = environment(place, options);
+  let exitCode = 0;
+  const settings: Partial<SimpleGitOptions> = {
+    baseDir: place.workTree ?? place.gitDir,
+    allowEnvironment: Object.keys(env),
+    unsafe: GUARDS_OFF,
+    timeout: { block: SILENCE_MS_MAX },
+    ...(options.signal ? { abort: options.signal } : {}),
+    errors(error, result) {
+      exitCode = result.exitCode;
+      if (result.exitCode !== 0 && !error) return Buffer.concat(result.stdErr);
+      return error;
+    },
+  };
+  try {
+    return await simpleGit(settings)
+      .env(env)
+      .raw([...hardening(options), ...args]);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw new GitError(args[0] ?? "", exitCode, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** As `git`, for a command whose failure means the forge or the network: tried again later rather than reported. */
+export async function gitOverNetwork(place: GitPlace, args: readonly string[], options: GitOptions): Promise<string> {
+  try {
+    return await git(place, args, options);
+  } catch (error) {
+    if (!(error instanceof GitError)) throw error;
+    throw new TransientError("git could not reach the repository", { cause: error });
+  }
+}
+
+/** Strict on purpose (GitHub allows more): a branch outside this set is refused before git sees its name. */
+export function requireSafeRef(name: string): string {
+  const isSafe =
+    /^[A-Za-z0-9][A-Za-z0-9._/+@#=-]*$/.test(name) &&
+    !/\.\.|@\{|\/\/|\/\.|\.lock(\/|$)|[./]$/.test(name) &&
+    name.length <= 200;
+  if (isSafe) return name;
+  throw new UserError("The branch name has characters that Pullwright does not pass to git. Rename the branch and try again.");
+}
+
+function environment(place: GitPlace, options: GitOptions): Record<string, string> {
+  const { access, identity } = options;
+  return {
+    PATH: "/usr/local/bin:/usr/bin:/bin",
+    HOME: "/nonexistent",
+    LC_ALL: "C",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_ATTR_NOSYSTEM: "1",
+    GIT_TERMINAL_PROMPT: "0",
+    GIT_ASKPASS: "/bin/false",
+    SSH_ASKPASS: "/bin/false",
+    GIT_SSH_COMMAND: "/bin/false",
+    GIT_EDITOR: "/bin/true",
+    GIT_SEQUENCE_EDITOR: "/bin/true",
+    GIT_PAGER: "cat",
+    GIT_PROTOCOL_FROM_USER: "0",
+    GIT_NO_REPLACE_OBJECTS: "1",
+    GIT_OPTIONAL_LOCKS: "0",
+    GIT_ALLOW_PROTOCOL: access ? new URL(access.url).protocol.slice(0, -1) : options.allowsFile ? "file" : "none",
+    GIT_DIR: place.gitDir,
+    ...(place.workTree ? { GIT_WORK_TREE: place.workTree } : {}),
+    ...(place.indexFile ? { GIT_INDEX_FILE: place.indexFile } : {}),
+    ...(access ? credentials(access) : {}),
+    ...(identity
+      ? {
+          GIT_AUTHOR_NAME: identity.name,
+          GIT_AUTHOR_EMAIL: identity.email,
+          GIT_COMMITTER_NAME: identity.name,
+          GIT_COMMITTER_EMAIL: identity.email,
+        }
+      : {}),
+  };
+}
+
+/** The token travels in the environment of this one process, scoped to the forge's origin; never in argv, a URL or a file. */
+function credentials(access: GitAccess): Record<string, string> {
+  const basic = Buffer.from(`x-access-token:${access.token}`).toString("base64");
+  return {
+    GIT_CONFIG_COUNT: "1",
+    GIT_CONFIG_KEY_0: `http.${new URL(access.url).origin}/.extraHeader`,
+    GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+  };
+}
+
+const HARDENING = [
+  "safe.bareRepository=explicit",
+  "core.fsmonitor=false",
+  "core.hooksPath=/dev/null",
+  "core.attributesFile=/dev/null",
+  "core.excludesFile=/dev/null",
+  "core.sshCommand=/bin/false",
+  "core.gitProxy=",
+  "core.askPass=",
+  "core.alternateRefsCommand=/bin/false",
+  "core.pager=cat",
+  "core.editor=/bin/true",
+  "core.protectHFS=true",
+  "core.protectNTFS=true",
+  "core.untrackedCache=false",
+  "core.splitIndex=false",
+  "core.quotePath=false",
+  "commit.gpgSign=false",
+  "tag.gpgSign=false",
+  "push.gpgSign=false",
+  "log.showSignature=false",
+  "gpg.program=/bin/false",
+  "gpg.ssh.program=/bin/false",
+  "diff.external=",
+  "credential.helper=",
+  "submodule.recurse=false",
+  "fetch.recurseSubmodules=false",
+  "push.recurseSubmodules=no",
+  "diff.submodule=short",
+  "diff.ignoreSubmodules=all",
+  "status.submoduleSummary=false",
+  "gc.auto=0",
+  "maintenance.auto=false",
+  "protocol.ext.allow=never",
+  "transfer.fsckObjects=true",
+  "http.followRedirects=false",
+] as const;
+
+function hardening(options: GitOptions): readonly string[] {
+  const protocol = options.access ? new URL(options.access.url).protocol.slice(0, -1) : options.allowsFile ? "file" : null;
+  const allowed = ["protocol.allow=never", ...(protocol ? [`protocol.${protocol}.allow=always`] : [])];
+  return ["--no-pager", ...[...HARDENING, ...allowed].flatMap((setting) => ["-c", setting])];
+}
+
+/**
+ * simple-git refuses settings that could start programs. Ours are the ones that stop git from starting any, so its guards
+ * are turned off for this one home; what is passed here never comes from outside except refs (requireSafeRef) and commit ids.
+ */
+const GUARDS_OFF = {
+  allowUnsafeAlias: true,
+  allowUnsafeAskPass: true,
+  allowUnsafeConfigEnvCount: true,
+  allowUnsafeConfigPaths: true,
+  allowUnsafeCredentialHelper: true,
+  allowUnsafeDiffExternal: true,
+  allowUnsafeEditor: true,
+  allowUnsafeFsMonitor: true,
+  allowUnsafeGitProxy: true,
+  allowUnsafeGpgProgram: true,
+  allowUnsafeHooksPath: true,
+  allowUnsafePager: true,
+  allowUnsafeProtocolOverride: true,
+  allowUnsafeSshCommand: true,
+  allowUnsafeTemplateDir: true,
+} as const;
