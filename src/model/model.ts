@@ -70,6 +70,14 @@ export type Prices = {
   readonly cachedRead: number;
   readonly cacheWrite: number;
   readonly output: number;
+  /** Rates for the whole of a request whose prompt (read, written and plain input) is longer than `aboveTokens`. */
+  readonly longPrompt?: {
+    readonly aboveTokens: number;
+    readonly input: number;
+    readonly cachedRead: number;
+    readonly cacheWrite: number;
+    readonly output: number;
+  };
 };
 
 export type ModelFacts = {

@@ -1,0 +1,106 @@
+/** What we know of each model: its window, its prices and where they were read. Wrong prices make wrong limits, so the unknown is set high. */
+import type { Usage } from "../journal.ts";
+import type { ModelFacts, Prices } from "./model.ts";
+
+const ANTHROPIC_DOCS = "platform.claude.com/docs, models and pricing, read 2026-11-21";
+const OPENAI_DOCS = "developers.openai.com/api/docs, models and pricing, read 2026-11-21";
+const REPORTED = "release notes of third parties that read the vendor's price page, read 2026-11-21";
+const UNKNOWN = "unknown, set high on purpose";
+
+/** As [input, cached read, cache write for 5 minutes, output]. */
+type Rates = readonly [number, number, number, number];
+
+const CATALOG: ReadonlyMap<string, ModelFacts> = new Map([
+  ["anthropic/claude-fable-5-2", claude([8, 0.2, 10, 40], { source: REPORTED })],
+  ["anthropic/claude-fable-5-1", claude([10, 0.25, 12.5, 50])],
+  ["anthropic/claude-fable-5", claude([10, 1, 12.5, 50])],
+  ["anthropic/claude-opus-5-5", claude([4, 0.2, 5, 20])],
+  ["anthropic/claude-opus-5", claude([5, 0.5, 6.25, 25])],
+  ["anthropic/claude-opus-4-8", claude([5, 0.5, 6.25, 25], { context: 200_000, output: 64_000 })],
+  // The vendor's page still showed 0.20 for cached reads; the cut to 0.10 of 2026-10-07 is reported by others.
+  ["anthropic/claude-sonnet-5-5", claude([2, 0.2, 2.5, 10])],
+  ["anthropic/claude-sonnet-5", claude([2, 0.2, 2.5, 10])],
+  ["anthropic/claude-sonnet-4-6", claude([3, 0.3, 3.75, 15], { context: 200_000, output: 64_000 })],
+  [
+    "anthropic/claude-haiku-5-5",
+    claude([0.1, 0.01, 0.125, 0.5], { long: { aboveTokens: 100_000, rates: [0.5, 0.05, 0.625, 2.5] } }),
+  ],
+  ["anthropic/claude-haiku-4-5", claude([1, 0.1, 1.25, 5], { context: 200_000, output: 64_000 })],
+  ["openai/gpt-6-astra", gpt([10, 1, 12.5, 50])],
+  ["openai/gpt-6.1-sol", gpt([2, 0.1, 2.5, 10])],
+  ["openai/gpt-6.1-terra", gpt([1, 0.05, 1.25, 5])],
+  ["openai/gpt-6-sol", gpt([2, 0.2, 2.5, 10])],
+  ["openai/gpt-6-luna", gpt([0.1, 0.01, 0.125, 0.5])],
+  // List prices: the vendor promised the lower ones (4 and 20) only until 2026-11-21.
+  ["openai/gpt-5.6-sol", gpt([5, 0.5, 6.25, 30])],
+  ["openai/gpt-5.6", gpt([5, 0.5, 6.25, 30])],
+  ["openai/gpt-5.6-terra", gpt([2, 0.2, 2.5, 12])],
+  ["openai/gpt-5.6-luna", gpt([0.2, 0.02, 0.25, 1.2])],
+]);
+
+/** Twice the dearest Claude we know, and what OpenAI asks for its "pro" models, which do not discount cached reads. */
+const UNKNOWN_CLAUDE = claude([20, 2, 25, 100], { context: 200_000, output: 32_000, source: UNKNOWN });
+const UNKNOWN_OTHER: ModelFacts = {
+  contextTokensMax: 128_000,
+  outputTokensMax: 16_000,
+  prices: toPrices([30, 30, 37.5, 180]),
+  pricesSource: UNKNOWN,
+  editing: "patch",
+};
+
+/** `id` is "provider/name"; a dated snapshot has the facts of its model. Unknown models get small windows and high prices. */
+export function modelFacts(id: string): ModelFacts {
+  const known = CATALOG.get(id) ?? CATALOG.get(id.replace(/-\d{4}-?\d{2}-?\d{2}$/, ""));
+  if (known) return known;
+  return id.startsWith("anthropic/") ? UNKNOWN_CLAUDE : UNKNOWN_OTHER;
+}
+
+/** `usage.reasoning` is part of `usage.output` at both vendors and is not charged again. */
+export function costUsd(usage: Usage, prices: Prices): number {
+  const { longPrompt } = prices;
+  const promptTokens = usage.input + usage.cachedRead + usage.cacheWrite;
+  const rates = longPrompt && promptTokens > longPrompt.aboveTokens ? longPrompt : prices;
+  return (
+    (usage.input * rates.input +
+      usage.cachedRead * rates.cachedRead +
+      usage.cacheWrite * rates.cacheWrite +
+      usage.output * rates.output) /
+    1_000_000
+  );
+}
+
+type ClaudeOptions = {
+  readonly context?: number;
+  readonly output?: number;
+  readonly source?: string;
+  readonly long?: { readonly aboveTokens: number; readonly rates: Rates };
+};
+
+function claude(rates: Rates, options: ClaudeOptions = {}): ModelFacts {
+  const { context = 1_000_000, output = 128_000, source = ANTHROPIC_DOCS, long } = options;
+  const prices = toPrices(rates);
+  return {
+    contextTokensMax: context,
+    outputTokensMax: output,
+    prices: long ? { ...prices, longPrompt: { aboveTokens: long.aboveTokens, ...toPrices(long.rates) } } : prices,
+    pricesSource: source,
+    editing: "replace",
+  };
+}
+
+/** "Prompts with >272K input tokens are priced at 2x input and 1.5x output for the full request", on each page since gpt-5.6. */
+function gpt(rates: Rates): ModelFacts {
+  const [input, cachedRead, cacheWrite, output] = rates;
+  const long = toPrices([input * 2, cachedRead * 2, cacheWrite * 2, output * 1.5]);
+  return {
+    contextTokensMax: 1_050_000,
+    outputTokensMax: 128_000,
+    prices: { ...toPrices(rates), longPrompt: { aboveTokens: 272_000, ...long } },
+    pricesSource: OPENAI_DOCS,
+    editing: "patch",
+  };
+}
+
+function toPrices([input, cachedRead, cacheWrite, output]: Rates) {
+  return { input, cachedRead, cacheWrite, output };
+}

@@ -1,0 +1,54 @@
+/** What the two adapters share on their way to a wire: names, tool inputs and headers. Knows no vendor. */
+import { z } from "zod";
+import { ModelError, type ToolSpec } from "./model.ts";
+
+/** Both vendors refuse other characters or more of them in tool names and call ids; models of the other one may have used them. */
+export function safeWord(word: string): string {
+  return word.replaceAll(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64);
+}
+
+/** A JSON object, or null when the text is none: cut off, malformed, or another kind of value. */
+export function readObject(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const parsed = z.record(z.string(), z.unknown()).safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/** The object a vendor wants where the transcript has the raw text of a free-form tool. */
+export function objectInput(input: unknown, tool: ToolSpec | undefined): Readonly<Record<string, unknown>> {
+  const parsed = z.record(z.string(), z.unknown()).safeParse(input);
+  return parsed.success ? parsed.data : { [textProperty(tool)]: input };
+}
+
+/** The raw text a free-form tool wants where the transcript has an object. */
+export function textInput(input: unknown, tool: ToolSpec | undefined): string {
+  if (typeof input === "string") return input;
+  const parsed = z.record(z.string(), z.unknown()).safeParse(input);
+  const text = parsed.success ? parsed.data[textProperty(tool)] : undefined;
+  return typeof text === "string" ? text : JSON.stringify(input);
+}
+
+/** A tool with one required property takes the text there. */
+function textProperty(tool: ToolSpec | undefined): string {
+  const required = z.array(z.string()).length(1).safeParse(tool?.parameters["required"]);
+  return required.data?.[0] ?? "input";
+}
+
+/** Parses an event at the door. A vendor that sends another shape has failed us, and asking again may help. */
+export function readEvent<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new ModelError("server", `The model's stream held an event we cannot read: ${z.prettifyError(parsed.error)}`);
+}
+
+/** `retry-after-ms`, else `retry-after` in seconds. A date is not read: neither vendor sends one. */
+export function readRetryAfterMs(headers: Headers | undefined): number | null {
+  const ms = Number.parseFloat(headers?.get("retry-after-ms") ?? "");
+  if (ms >= 0) return Math.ceil(ms);
+  const seconds = Number.parseFloat(headers?.get("retry-after") ?? "");
+  return seconds >= 0 ? Math.ceil(seconds * 1000) : null;
+}
