@@ -1,0 +1,123 @@
+/** RepoEvent -> Decision. Pure: the same event and rules give the same decision. Rights are asked later, by the run. */
+import { unreachable } from "../failure.ts";
+import type { RepoEvent } from "../repo-event.ts";
+import type { Goal, TaskOrigin, TaskRequest } from "../task.ts";
+import { readCommand } from "./read-command.ts";
+
+export type Rules = {
+  /** The label that asks for a pull request. */
+  readonly label: string;
+  /** The App's slug: people may write `@slug` for `/agent`. */
+  readonly slug: string;
+  readonly automaticReview: boolean;
+  readonly reviewDrafts: boolean;
+};
+
+export type Decision =
+  { readonly kind: "start"; readonly request: TaskRequest } | { readonly kind: "ignore"; readonly reason: string };
+
+/** What everything we write carries in an HTML comment, so that our own words are never taken for a command. */
+export const OWN_MARKER = "<!-- pullwright:";
+
+/** Commands that are promised and not built: saying so is kinder than "unknown". */
+const NOT_YET = new Set("ask plan approve test fix-ci steer status stop retry undo apply help best-of".split(" "));
+
+export function decide(event: RepoEvent, rules: Rules): Decision {
+  if (event.actor.isBot) return ignore("a bot never starts a task");
+
+  switch (event.kind) {
+    case "issue-labeled":
+      if (!isSameLabel(event.label, rules.label)) return ignore(`the label is not "${rules.label}"`);
+      if (event.thread.kind === "pull")
+        return ignore("the label on a pull request asks for nothing; comment `/agent fix`");
+      return start(event, {
+        goal: "implement",
+        origin: { kind: "label" },
+        key: `${event.thread.number}:${event.labeledAt}`,
+      });
+    case "comment-created":
+      return decideComment(event, rules);
+    case "pull-updated":
+      if (!rules.automaticReview) return ignore("automatic reviews are off");
+      if (event.isDraft && !rules.reviewDrafts) return ignore("the pull request is a draft");
+      return start(event, {
+        goal: "review",
+        origin: { kind: "automatic" },
+        key: `${event.thread.number}:${event.headSha}`,
+        headSha: event.headSha,
+      });
+    default:
+      return unreachable(event);
+  }
+}
+
+function decideComment(event: Extract<RepoEvent, { kind: "comment-created" }>, rules: Rules): Decision {
+  if (event.body.includes(OWN_MARKER)) return ignore("the comment is one of our own");
+  const command = readCommand(event.body, rules.slug);
+  if (!command) return ignore("no command in the comment");
+  const goal = readGoal(command.verb, event.thread.kind);
+  if (goal.kind === "ignore") return goal;
+  return start(event, {
+    goal: goal.goal,
+    origin: { kind: "command", comment: event.comment },
+    key: `${event.comment.kind}:${event.comment.id}`,
+    instruction: command.text,
+  });
+}
+
+/** What the verb asks for on this kind of thread. */
+function readGoal(
+  verb: string,
+  thread: "issue" | "pull",
+): { kind: "goal"; goal: Goal } | Extract<Decision, { kind: "ignore" }> {
+  switch (verb) {
+    case "":
+      return thread === "issue"
+        ? { kind: "goal", goal: "implement" }
+        : ignore("`/agent` alone says nothing on a pull request");
+    case "implement":
+      return thread === "issue" ? { kind: "goal", goal: verb } : ignore("`implement` is for issues");
+    case "fix":
+    case "review":
+      return thread === "pull" ? { kind: "goal", goal: verb } : ignore(`\`${verb}\` is for pull requests`);
+    default:
+      return ignore(NOT_YET.has(verb) ? `\`${verb}\` is not a command yet` : `\`${verb.slice(0, 40)}\` is no command`);
+  }
+}
+
+type Start = {
+  readonly goal: Goal;
+  readonly origin: TaskOrigin;
+  readonly key: string;
+  readonly instruction?: string;
+  readonly headSha?: string;
+};
+
+/** The key names the request itself, so that the same one heard twice (a redelivery with a new id) is one task. */
+function start(event: RepoEvent, { goal, origin, key, instruction = "", headSha }: Start): Decision {
+  const { repo, thread, text, actor } = event;
+  const prefix = { label: "label", command: "comment", automatic: "review" }[origin.kind];
+  return {
+    kind: "start",
+    request: {
+      key: `${prefix}:${repo.id}:${key}`,
+      goal,
+      repo,
+      thread,
+      text,
+      asker: actor,
+      origin,
+      instruction,
+      headSha: headSha ?? null,
+    },
+  };
+}
+
+function ignore(reason: string): Extract<Decision, { kind: "ignore" }> {
+  return { kind: "ignore", reason };
+}
+
+/** GitHub keeps label names apart without regard to case. */
+function isSameLabel(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
