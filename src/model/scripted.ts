@@ -1,6 +1,5 @@
 /** A Model for tests and demos: plays given replies in order and writes down what it was asked. */
 import type { ToolCall, Usage } from "../journal.ts";
-import { modelFacts } from "./catalog.ts";
 import { ModelError, type Model, type ModelFacts, type ModelReply, type ModelRequest } from "./model.ts";
 
 /** A ModelError is thrown once for its turn; what follows in the list is the next try of the same turn. */
@@ -19,7 +18,7 @@ export function scriptedModel(
   const requests: ModelRequest[] = [];
   return {
     id,
-    facts: { ...modelFacts(id), ...options.facts },
+    facts: { ...FACTS, ...options.facts },
     requests,
     async reply(request, signal) {
       signal.throwIfAborted();
@@ -44,6 +43,14 @@ export function callsReply(calls: readonly ToolCall[], text = ""): ModelReply {
   const parts = [...said, ...calls.map((call) => ({ kind: "call", call }) as const)];
   return { parts, stop: "tool-calls", usage: USAGE, opaque: null };
 }
+
+const FACTS: ModelFacts = {
+  contextTokensMax: 200_000,
+  outputTokensMax: 32_000,
+  prices: { input: 1, cachedRead: 0.1, cacheWrite: 1.25, output: 5 },
+  pricesSource: "made up for tests",
+  editing: "replace",
+};
 
 const USAGE: Usage = { input: 100, cachedRead: 0, cacheWrite: 0, output: 10, reasoning: 0 };
 
