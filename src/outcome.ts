@@ -22,6 +22,9 @@ export type Finding = {
   readonly suggestion: string | null;
 };
 
+/** One of the repository's own checks, run by the host in the sandbox before the agent started and after it ended. */
+export type Check = { readonly command: string; readonly before: CommandRun | null; readonly after: CommandRun };
+
 /** What the run cost and how long it took; `usd` is what the ledger was charged. */
 export type Spend = {
   readonly usd: number;
@@ -45,8 +48,7 @@ export type Outcome =
       readonly commit: string;
       readonly files: readonly FileChange[];
       readonly commands: readonly CommandRun[];
-      /** The repository's own checks, run by the host after the agent ended. */
-      readonly checks: readonly CommandRun[];
+      readonly checks: readonly Check[];
       readonly ending: Ending;
       readonly spend: Spend;
     }

@@ -1,7 +1,8 @@
 /** The progress comment: a reader of the journal. Owned by the harness; the model contributes only its plan's words. */
 import type { JournalEntry, PlanStep, RecordedEntry } from "../journal.ts";
 import type { Outcome } from "../outcome.ts";
-import { duration, money, renderFixReply, renderPatch, renderSpend } from "./render.ts";
+import { unreachable } from "../failure.ts";
+import { duration, joinSections as join, money, renderFixReply, renderPatch, renderSpend } from "./render.ts";
 
 export type ProgressFacts = {
   readonly usdMax: number;
@@ -11,7 +12,11 @@ export type ProgressFacts = {
 };
 
 /** The comment as it should stand after these entries. `failure` is why publishing itself failed, in words for the asker. */
-export function renderProgress(entries: readonly RecordedEntry[], facts: ProgressFacts, failure: string | null): string {
+export function renderProgress(
+  entries: readonly RecordedEntry[],
+  facts: ProgressFacts,
+  failure: string | null,
+): string {
   const finished = entries.findLast(({ entry }) => entry.kind === "finished");
   if (failure !== null) return renderFailed(failure, facts.patch, finished?.entry);
   if (finished?.entry.kind !== "finished") return renderWorking(entries, facts);
@@ -25,14 +30,12 @@ function renderWorking(entries: readonly RecordedEntry[], facts: ProgressFacts):
   const plan = entries.findLast(({ entry }) => entry.kind === "plan-updated")?.entry;
   const called = entries.findLast(({ entry }) => entry.kind === "tool-called")?.entry;
   const numbers = `${duration(facts.now - startedAt)} · turn ${turns} · ${money(spent)} of at most ${money(facts.usdMax)}`;
-  return [
+  return join([
     `**Working:** ${renderStep(entries)}`,
     plan?.kind === "plan-updated" ? renderPlan(plan.steps) : "",
     called?.kind === "tool-called" ? `Last: ${renderCall(called)}` : "",
     `<sub>${numbers}</sub>`,
-  ]
-    .filter((part) => part !== "")
-    .join("\n\n");
+  ]);
 }
 
 /** Which part of a run's road the journal has reached. */
@@ -46,51 +49,52 @@ function renderStep(entries: readonly RecordedEntry[]): string {
 
 function renderPlan(steps: readonly PlanStep[]): string {
   return steps
-    .map(({ step, status }) => `- [${status === "completed" ? "x" : " "}] ${status === "in_progress" ? `**${step}**` : step}`)
+    .map(
+      ({ step, status }) =>
+        `- [${status === "completed" ? "x" : " "}] ${status === "in_progress" ? `**${step}**` : step}`,
+    )
     .join("\n");
 }
 
 function renderCall({ call }: Extract<JournalEntry, { kind: "tool-called" }>): string {
   const input = call.input;
-  const isShell = typeof input === "object" && input !== null && "command" in input && typeof input.command === "string";
+  const isShell =
+    typeof input === "object" && input !== null && "command" in input && typeof input.command === "string";
   const text = isShell ? String(input.command) : call.tool;
   const line = text.replaceAll(/\s+/g, " ").replaceAll("`", "'");
   return `\`${line.length > 100 ? `${line.slice(0, 99)}…` : line}\``;
 }
 
 function renderEnd(outcome: Outcome, entries: readonly RecordedEntry[], facts: ProgressFacts): string {
-  const links = entries.flatMap(({ entry }) => (entry.kind === "published" && LINKED.has(entry.role) ? [entry.url] : []));
+  const urls = new Map(
+    entries.flatMap(({ entry }) => (entry.kind === "published" ? [[entry.role, entry.url] as const] : [])),
+  );
   switch (outcome.kind) {
     case "changed": {
-      const before = readBefore(entries);
-      if (outcome.ending.kind === "limit" || facts.patch !== null || links.length === 0)
-        return [`**Done**`, renderFixReply(outcome, { before }), facts.patch === null ? "" : renderPatch(facts.patch), renderSpend(outcome.spend)]
-          .filter((part) => part !== "")
-          .join("\n\n");
-      return [`**Done:** ${links.join(" ")}`, renderFixReply(outcome, { before }), renderSpend(outcome.spend)].join("\n\n");
+      // The evidence stands once: in the pull request when one was opened, else here.
+      const pull = urls.get("pull");
+      if (pull !== undefined) return join([`**Done:** ${outcome.title}, ${pull}`, renderSpend(outcome.spend)]);
+      const done = urls.has("push")
+        ? `**Done:** ${urls.get("push")}`
+        : "**Done.** It was not pushed: the branch is in a fork.";
+      const patch = facts.patch === null ? "" : renderPatch(facts.patch);
+      return join([done, renderFixReply(outcome), patch, renderSpend(outcome.spend)]);
     }
     case "reviewed":
-      return `**Reviewed:** ${links.join(" ")}\n\n${renderSpend(outcome.spend)}`;
+      return join([`**Reviewed:** ${urls.get("review") ?? ""}`, renderSpend(outcome.spend)]);
     case "nothing-changed":
-      return `**Nothing was changed.**\n\n${outcome.summary}\n\n${renderSpend(outcome.spend)}`;
+      return join(["**Nothing was changed.**", outcome.summary, renderSpend(outcome.spend)]);
     case "refused":
-      return `**Not done.** ${outcome.reason}\n\n${renderSpend(outcome.spend)}`;
+      return join([`**Not done.** ${outcome.reason}`, renderSpend(outcome.spend)]);
     case "failed":
       return renderFailed(outcome.message, facts.patch, undefined);
+    default:
+      return unreachable(outcome);
   }
-}
-
-const LINKED: ReadonlySet<string> = new Set(["pull", "push", "review"]);
-
-/** The checks as the host ran them before the agent started. */
-export function readBefore(entries: readonly RecordedEntry[]) {
-  const agentAt = entries.findIndex(({ entry }) => entry.kind === "briefed");
-  const early = agentAt < 0 ? entries : entries.slice(0, agentAt);
-  return early.flatMap(({ entry }) => (entry.kind === "verified" ? [entry.command] : []));
 }
 
 function renderFailed(message: string, patch: string | null, finished: JournalEntry | undefined): string {
   const outcome = finished?.kind === "finished" ? finished.outcome : null;
   const spend = outcome?.spend ? renderSpend(outcome.spend) : "";
-  return [`**Failed.** ${message}`, patch === null ? "" : renderPatch(patch), spend].filter((part) => part !== "").join("\n\n");
+  return join([`**Failed.** ${message}`, patch === null ? "" : renderPatch(patch), spend]);
 }

@@ -1,6 +1,6 @@
 /** Outcomes as Markdown for people. Pure text from plain values; what leaves the house is made PublicText by the caller. */
 import type { CommandRun } from "../journal.ts";
-import type { FileChange, Finding, Outcome, Spend } from "../outcome.ts";
+import type { Check, FileChange, Finding, Outcome, Spend } from "../outcome.ts";
 
 type Changed = Extract<Outcome, { kind: "changed" }>;
 type Reviewed = Extract<Outcome, { kind: "reviewed" }>;
@@ -9,13 +9,13 @@ type Reviewed = Extract<Outcome, { kind: "reviewed" }>;
 const FILES_SHOWN = 30;
 const COMMANDS_SHOWN = 20;
 
-export function renderPullBody(outcome: Changed, options: { readonly closes: number; readonly before: readonly CommandRun[] }): string {
+export function renderPullBody(outcome: Changed, closes: number): string {
   return joinSections([
     outcome.summary,
-    `Closes #${options.closes}`,
+    `Closes #${closes}`,
     outcome.notDone === "" ? "" : `### Not done\n\n${outcome.notDone}`,
     renderEnding(outcome.ending),
-    renderEvidence(outcome, options.before),
+    renderEvidence(outcome),
     renderSpend(outcome.spend),
   ]);
 }
@@ -30,13 +30,13 @@ export function renderCommitMessage(
 }
 
 /** What a `/agent fix` is answered with. */
-export function renderFixReply(outcome: Changed, options: { readonly before: readonly CommandRun[] }): string {
+export function renderFixReply(outcome: Changed): string {
   return joinSections([
     `**${outcome.title}** (${outcome.commit.slice(0, 10)})`,
     outcome.summary,
     outcome.notDone === "" ? "" : `**Not done:** ${outcome.notDone}`,
     renderEnding(outcome.ending),
-    renderEvidence(outcome, options.before),
+    renderEvidence(outcome),
   ]);
 }
 
@@ -89,24 +89,33 @@ export function fence(text: string, language = ""): string {
   return `${marks}${language}\n${text.replace(/\n$/, "")}\n${marks}`;
 }
 
-function renderEvidence(outcome: Changed, before: readonly CommandRun[]): string {
-  return joinSections(["### Evidence", renderChecks(before, outcome.checks), renderFiles(outcome.files), renderCommands(outcome.commands)]);
+function renderEvidence(outcome: Changed): string {
+  return joinSections([
+    "### Evidence",
+    renderChecks(outcome.checks),
+    renderFiles(outcome.files),
+    renderCommands(outcome.commands),
+  ]);
 }
 
-function renderChecks(before: readonly CommandRun[], after: readonly CommandRun[]): string {
-  if (after.length === 0) return "";
-  const rows = after.map((run) => {
-    const earlier = before.find(({ command }) => command === run.command);
-    return `| ${code(run.command)} | ${earlier ? exit(earlier) : "not run"} | ${exit(run)} |`;
-  });
-  return joinSections([["| check | before | after |", "| --- | --- | --- |", ...rows].join("\n"), ...after.map(renderRun)]);
+function renderChecks(checks: readonly Check[]): string {
+  if (checks.length === 0) return "";
+  const rows = checks.map(
+    ({ command, before, after }) =>
+      `| ${code(command)} | ${before === null ? "not run" : exit(before)} | ${exit(after)} |`,
+  );
+  const table = ["| check | before | after |", "| --- | --- | --- |", ...rows].join("\n");
+  return joinSections([table, ...checks.map(({ after }) => renderRun(after))]);
 }
 
 function renderFiles(files: readonly FileChange[]): string {
   const shown = files.slice(0, FILES_SHOWN);
   const lines = shown.map((file) => `- ${code(file.path)} ${file.change}, +${file.linesAdded} −${file.linesDeleted}`);
   const rest = files.length - shown.length;
-  return details(`${files.length} file${files.length === 1 ? "" : "s"} changed`, [...lines, rest > 0 ? `- and ${rest} more` : ""].join("\n"));
+  return details(
+    `${files.length} file${files.length === 1 ? "" : "s"} changed`,
+    [...lines, rest > 0 ? `- and ${rest} more` : ""].join("\n"),
+  );
 }
 
 function renderCommands(commands: readonly CommandRun[]): string {
@@ -114,7 +123,10 @@ function renderCommands(commands: readonly CommandRun[]): string {
   const shown = commands.slice(-COMMANDS_SHOWN);
   const lines = shown.map((run) => `- ${code(run.command)}: ${exit(run)}, ${duration(run.wallMs)}`);
   const cut = commands.length - shown.length;
-  return details(`${commands.length} commands run by the agent`, [...(cut > 0 ? [`- ${cut} earlier ones`] : []), ...lines].join("\n"));
+  return details(
+    `${commands.length} commands run by the agent`,
+    [...(cut > 0 ? [`- ${cut} earlier ones`] : []), ...lines].join("\n"),
+  );
 }
 
 function renderRun(run: CommandRun): string {
@@ -122,7 +134,9 @@ function renderRun(run: CommandRun): string {
 }
 
 function renderEnding(ending: Changed["ending"]): string {
-  return ending.kind === "reported" ? "" : `> [!WARNING]\n> The run reached its limit on ${ending.limit} and handed in what it had.`;
+  return ending.kind === "reported"
+    ? ""
+    : `> [!WARNING]\n> The run reached its limit on ${ending.limit} and handed in what it had.`;
 }
 
 function exit(run: CommandRun): string {
@@ -141,7 +155,8 @@ function details(summary: string, body: string): string {
   return `<details><summary>${plain}</summary>\n\n${body}\n\n</details>`;
 }
 
-function joinSections(sections: readonly string[]): string {
+/** Markdown sections with a blank line between them, empty ones left out. */
+export function joinSections(sections: readonly string[]): string {
   return sections.filter((section) => section.trim() !== "").join("\n\n");
 }
 

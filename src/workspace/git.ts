@@ -81,7 +81,9 @@ export function requireSafeRef(name: string): string {
     !/\.\.|@\{|\/\/|\/\.|\.lock(\/|$)|[./]$/.test(name) &&
     name.length <= 200;
   if (isSafe) return name;
-  throw new UserError("The branch name has characters that Pullwright does not pass to git. Rename the branch and try again.");
+  throw new UserError(
+    "The branch name has characters that Pullwright does not pass to git. Rename the branch and try again.",
+  );
 }
 
 function environment(place: GitPlace, options: GitOptions): Record<string, string> {
@@ -168,7 +170,11 @@ const HARDENING = [
 ] as const;
 
 function hardening(options: GitOptions): readonly string[] {
-  const protocol = options.access ? new URL(options.access.url).protocol.slice(0, -1) : options.allowsFile ? "file" : null;
+  const protocol = options.access
+    ? new URL(options.access.url).protocol.slice(0, -1)
+    : options.allowsFile
+      ? "file"
+      : null;
   const allowed = ["protocol.allow=never", ...(protocol ? [`protocol.${protocol}.allow=always`] : [])];
   return ["--no-pager", ...[...HARDENING, ...allowed].flatMap((setting) => ["-c", setting])];
 }

@@ -34,7 +34,8 @@ export class Mirrors {
     const gitDir = join(this.#dir, `${repo.id}.git`);
     const place = { gitDir, workTree: null };
     await mkdir(gitDir, { recursive: true, mode: 0o700 });
-    if (!(await isThere(join(gitDir, "HEAD")))) await git(place, ["init", "--quiet", "--bare", "--template="], { signal });
+    if (!(await isThere(join(gitDir, "HEAD"))))
+      await git(place, ["init", "--quiet", "--bare", "--template="], { signal });
     const heads = pulls.map((number) => `+refs/pull/${number}/head:refs/pull/${number}/head`);
     await gitOverNetwork(
       place,
@@ -56,6 +57,31 @@ export async function resolveCommit(mirror: Mirror, ref: string): Promise<string
 
 export async function mergeBase(mirror: Mirror, a: string, b: string): Promise<string> {
   return (await git({ gitDir: mirror.gitDir, workTree: null }, ["merge-base", a, b])).trim();
+}
+
+/** Keeps a run's commit in the mirror, under a ref of its own, before anything is pushed: a failed push never loses work. */
+export async function keepCommit(mirror: Mirror, fromGitDir: string, commit: string, taskId: string): Promise<void> {
+  await git({ gitDir: fromGitDir, workTree: null }, ["update-ref", "refs/heads/result", commit]);
+  await git(
+    { gitDir: mirror.gitDir, workTree: null },
+    [
+      "fetch",
+      "--quiet",
+      "--no-tags",
+      "--no-write-fetch-head",
+      `file://${fromGitDir}`,
+      `+refs/heads/result:refs/pullwright/${taskId}`,
+    ],
+    { allowsFile: true },
+  );
+}
+
+/** Whether the commit is still here: another machine, or a cleared disk, does not have it. */
+export async function hasCommit(mirror: Mirror, commit: string): Promise<boolean> {
+  return git({ gitDir: mirror.gitDir, workTree: null }, ["cat-file", "-e", `${commit}^{commit}`]).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function isThere(path: string): Promise<boolean> {

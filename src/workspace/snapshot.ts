@@ -28,7 +28,7 @@ export async function listChanges(place: GitPlace, base: string, tree: string): 
   const numbers = (await git(place, [...args, "--numstat", base, tree])).split("\0");
   const counts = readCounts(numbers);
   const changes: FileChange[] = [];
-  for (let i = 0; i + 1 < names.length; ) {
+  for (let i = 0; i + 1 < names.length;) {
     const status = names[i] ?? "";
     const isRename = status.startsWith("R");
     const path = names[i + (isRename ? 2 : 1)] ?? "";
@@ -100,7 +100,8 @@ async function refuseTraps(place: GitPlace, base: string, tree: string, signal: 
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const [, mode = "", , id = ""] = (raw[i] ?? "").split(" ");
     const path = raw[i + 1] ?? "";
-    if (mode === "160000") throw new UserError(`The change adds a submodule at ${JSON.stringify(path)}, which is refused.`);
+    if (mode === "160000")
+      throw new UserError(`The change adds a submodule at ${JSON.stringify(path)}, which is refused.`);
     if (mode !== "120000") continue;
     const target = await git(place, ["cat-file", "blob", id], { signal });
     if (isOutward(path, target)) {

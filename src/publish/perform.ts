@@ -1,0 +1,138 @@
+/**
+ * The only writer to the forge. Each publication is done once per task and role: its intent is recorded, an earlier effect is
+ * looked up before a new one is made, and a worker that lost its lease is stopped before each write.
+ */
+import type { ForgeWriter, Written } from "../forge/forge.ts";
+import { unreachable } from "../failure.ts";
+import type { Publication, Published, PublicText } from "../publication.ts";
+import type { Task } from "../task.ts";
+import type { Mirror } from "../workspace/mirror.ts";
+import { pushCommit, type PushRecord } from "./push.ts";
+
+/** What is known of a publication of this task. `intent` is what push.ts wrote before it pushed. */
+export type PublicationRecord = {
+  readonly state: "intended" | "done";
+  readonly ref: string | null;
+  readonly url: string | null;
+  readonly intent: unknown;
+};
+
+/** The publications of one task, in durable storage. */
+export type PublicationLog = {
+  readonly find: (role: string) => Promise<PublicationRecord | null>;
+  readonly intend: (role: string, intent: unknown) => Promise<void>;
+  readonly complete: (role: string, written: Written) => Promise<void>;
+};
+
+export type Desk = {
+  readonly writer: ForgeWriter;
+  readonly task: Pick<Task, "id" | "repo" | "thread">;
+  readonly log: PublicationLog;
+  /** Where the commits to push are. Null for a publication that pushes nothing. */
+  readonly mirror: Mirror | null;
+  /** Throws when another attempt has taken the task over. */
+  readonly assertCurrent: () => Promise<void>;
+};
+
+/** Does one publication, or finds it done. Throws UserError with where the matter lies, TransientError to be tried again. */
+export async function perform(desk: Desk, publication: Publication): Promise<Published> {
+  await desk.assertCurrent();
+  const known = await desk.log.find(publication.role);
+  const written = await write(desk, publication, known?.state === "done" ? known.ref : null);
+  await desk.log.complete(publication.role, written);
+  return { role: publication.role, ...written };
+}
+
+/** `ref` is what an earlier attempt recorded; without it the forge is asked, since a worker may die between effect and record. */
+async function write(desk: Desk, publication: Publication, ref: string | null): Promise<Written> {
+  const { writer, task } = desk;
+  switch (publication.kind) {
+    case "react":
+      // Adding the same reaction again is answered with the first one.
+      return writer.react(task.repo, publication.target, publication.content);
+    case "comment":
+      return writeComment(desk, publication, ref);
+    case "push":
+      return writePush(desk, publication);
+    case "pull":
+      return writePull(desk, publication, ref);
+    case "review":
+      return writeReview(desk, publication, ref);
+    case "check":
+      return writeCheck(desk, publication, ref);
+    case "resolve-thread":
+      return writer.resolveThread(task.repo, publication.pull, publication.rootCommentId);
+    default:
+      return unreachable(publication);
+  }
+}
+
+async function writeComment(
+  desk: Desk,
+  it: Extract<Publication, { kind: "comment" }>,
+  ref: string | null,
+): Promise<Written> {
+  const { writer, task } = desk;
+  const mark = marker(task, it.role);
+  const body = sign(it.body, mark);
+  const known = ref ?? (await writer.findComment(task.repo, it.place, mark))?.ref ?? null;
+  if (known !== null) return writer.updateComment(task.repo, it.place, known, body);
+  return writer.createComment(task.repo, it.place, body);
+}
+
+async function writePush(desk: Desk, it: Extract<Publication, { kind: "push" }>): Promise<Written> {
+  if (desk.mirror === null) throw new Error("a push needs the repository that holds its commit");
+  const known = await desk.log.find(it.role);
+  return pushCommit(it, {
+    mirror: desk.mirror,
+    access: await desk.writer.pushAccess(desk.task.repo),
+    fallbackSuffix: desk.task.id.slice(0, 6),
+    earlier: known?.intent ?? null,
+    intend: (record: PushRecord) => desk.log.intend(it.role, record),
+    assertCurrent: desk.assertCurrent,
+  });
+}
+
+async function writePull(desk: Desk, it: Extract<Publication, { kind: "pull" }>, ref: string | null): Promise<Written> {
+  const { writer, task } = desk;
+  const head = (await desk.log.find(it.headRole))?.ref;
+  if (!head) throw new Error("a pull request needs its branch pushed first");
+  const known = ref ?? (await writer.findPull(task.repo, head))?.ref ?? null;
+  if (known !== null) return writer.updatePull(task.repo, known, it);
+  return writer.createPull(task.repo, { ...it, head });
+}
+
+async function writeReview(
+  desk: Desk,
+  it: Extract<Publication, { kind: "review" }>,
+  ref: string | null,
+): Promise<Written> {
+  const { writer, task } = desk;
+  const mark = marker(task, it.role);
+  const known = await writer.findReview(task.repo, it.pull, mark);
+  // A posted review is never edited: people may have answered its comments.
+  if (known !== null && (ref === null || known.ref === ref)) return known;
+  return writer.createReview(task.repo, { ...it, body: sign(it.body, mark) });
+}
+
+async function writeCheck(
+  desk: Desk,
+  it: Extract<Publication, { kind: "check" }>,
+  ref: string | null,
+): Promise<Written> {
+  const { writer, task } = desk;
+  const check = { ...it, externalId: `${task.id}:${it.role}` };
+  const known = ref ?? (await writer.findCheck(task.repo, it.headSha, check.externalId))?.ref ?? null;
+  if (known !== null) return writer.updateCheck(task.repo, known, check);
+  return writer.createCheck(task.repo, check);
+}
+
+/** Invisible on the page, and how a lost worker's comment is found again. trigger/ ignores any comment that holds one. */
+export function marker(task: Pick<Task, "id">, role: string): string {
+  return `<!-- pullwright:${task.id}:${role} -->`;
+}
+
+/** The one addition to a PublicText after redaction: our own marker, which holds nothing from outside. */
+function sign(body: PublicText, mark: string): PublicText {
+  return `${body}\n\n${mark}` as PublicText;
+}

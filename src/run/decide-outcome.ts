@@ -1,0 +1,139 @@
+/** Workspace, brief, agent, verification: how a run ends. Nothing is published here; the commit is kept before this returns. */
+import type { Role } from "../agent/system-prompt.ts";
+import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
+import type { CommandRun, Journal, Usage } from "../journal.ts";
+import type { Model } from "../model/model.ts";
+import type { Check, Ending, Outcome } from "../outcome.ts";
+import { renderCommitMessage } from "../publish/render.ts";
+import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
+import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
+import type { RunLimits } from "../settings.ts";
+import type { Task } from "../task.ts";
+import { keepCommit } from "../workspace/mirror.ts";
+import { commitTree, listChanges, snapshot } from "../workspace/snapshot.ts";
+import { Workspace } from "../workspace/workspace.ts";
+import { renderBrief } from "./brief.ts";
+import type { Checkout } from "./checkout.ts";
+import { gatherBrief } from "./gather.ts";
+import { readRepoSettings, type RepoSettings } from "./repo-settings.ts";
+import { runChecks } from "./verify.ts";
+import { work, wordsOf, type WorkEnd } from "./work.ts";
+
+export type DecideParts = {
+  readonly reader: ForgeReader;
+  readonly writer: ForgeWriter;
+  readonly sandbox: Sandbox;
+  readonly openModel: (role: Role) => Promise<Model>;
+  readonly runsDir: string;
+  readonly limits: RunLimits;
+  readonly journal: Journal;
+  readonly charge: (turn: number, model: string, usage: Usage, costUsd: number) => Promise<void>;
+  readonly now: () => number;
+};
+
+type About = { readonly task: Task; readonly checkout: Checkout };
+
+export async function decideOutcome(
+  parts: DecideParts,
+  { task, checkout }: About,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const settings = await readRepoSettings({ gitDir: checkout.mirror.gitDir, workTree: null }, checkout.baseSha);
+  const isReview = task.goal === "review";
+  const aside = isReview ? whyNoReview(task, checkout, settings) : null;
+  if (aside !== null) return { kind: "nothing-changed", summary: aside, ending: { kind: "reported" }, spend: NO_SPEND };
+
+  await using workspace = await Workspace.open(checkout.mirror, checkout.headSha, parts.runsDir, signal);
+  await using session = await parts.sandbox.open({
+    workspaceDir: workspace.treeDir,
+    readOnlyPaths: [],
+    isReadOnly: isReview,
+    limits: SANDBOX_LIMITS,
+  });
+  const before = isReview ? [] : await verify(parts, session, settings, signal);
+  const brief = await gatherBrief(parts.reader, task, checkout, before);
+  const guidance = brief.guidance.files.map(({ path }) => path);
+  await parts.journal.append({
+    kind: "workspace-ready",
+    baseSha: checkout.baseSha,
+    headSha: checkout.headSha,
+    guidance,
+  });
+  const ended = await work(
+    {
+      goal: isReview ? "review" : "change",
+      model: await parts.openModel(isReview ? "reviewer" : "author"),
+      ...{ session, brief: renderBrief(brief), journal: parts.journal, charge: parts.charge, now: parts.now },
+      limits: narrowLimits(parts.limits, settings),
+      cacheKey: task.id,
+    },
+    signal,
+  );
+  if (ended.report?.kind === "refusal") return { kind: "refused", reason: ended.report.reason, spend: ended.end.spend };
+  if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend: ended.end.spend };
+  const ending = ended.end.ending;
+  if (isReview) return reviewed(ended, checkout.headSha, ending);
+  return changed(parts, { task, checkout, workspace, session, settings, before, ended, ending }, signal);
+}
+
+const NO_SPEND = { usd: 0, turns: 0, wallMs: 0, inputTokens: 0, outputTokens: 0, model: "no model" } as const;
+const DECLINED = "The model declined this task.";
+
+/** An automatic review that the repository does not want, or whose commit is no longer the head, ends before it costs anything. */
+function whyNoReview(task: Task, { headSha, pull }: Checkout, settings: RepoSettings): string | null {
+  if (task.origin.kind !== "automatic") return null;
+  if (!settings.review.automatic) return "Automatic reviews are turned off for this repository.";
+  if (pull?.state !== "open") return "The pull request is no longer open.";
+  if (pull.isDraft && !settings.review.drafts) return "Drafts are not reviewed in this repository.";
+  return task.headSha === headSha ? null : "Newer commits were pushed; they have a review of their own.";
+}
+
+/** A repository may lower its limits, never raise them above the installation's. */
+function narrowLimits(limits: RunLimits, { limits: own }: RepoSettings): RunLimits {
+  return {
+    turnsMax: Math.min(limits.turnsMax, own.turns ?? Infinity),
+    wallMsMax: Math.min(limits.wallMsMax, (own.minutes ?? Infinity) * 60_000),
+    usdMax: Math.min(limits.usdMax, own.usd ?? Infinity),
+  };
+}
+
+function reviewed(ended: WorkEnd, headSha: string, ending: Ending): Outcome {
+  const findings = ended.report?.kind === "review" ? ended.report.findings : [];
+  const summary = ended.report?.kind === "review" ? ended.report.summary : wordsOf(ended, "").summary;
+  return { kind: "reviewed", headSha, summary, findings, ending, spend: ended.end.spend };
+}
+
+type Change = About & {
+  readonly workspace: Workspace;
+  readonly session: SandboxSession;
+  readonly settings: RepoSettings;
+  readonly before: readonly CommandRun[];
+  readonly ended: WorkEnd;
+  readonly ending: Ending;
+};
+
+async function changed(parts: DecideParts, it: Change, signal: AbortSignal): Promise<Outcome> {
+  const { task, checkout, workspace, ended, ending } = it;
+  const tree = await snapshot(workspace, signal);
+  const files = await listChanges(workspace.place, workspace.baseSha, tree);
+  const words = wordsOf(ended, `Work on #${task.thread.number}`);
+  if (files.length === 0) return { kind: "nothing-changed", summary: words.summary, ending, spend: ended.end.spend };
+  // Checked after the snapshot: what a test run leaves behind is not part of the change.
+  const after = await verify(parts, it.session, it.settings, signal);
+  const identity = await parts.writer.identity(task.repo);
+  const commit = await commitTree(workspace, tree, { message: renderCommitMessage(words, task.asker), identity });
+  await keepCommit(checkout.mirror, workspace.gitDir, commit, task.id);
+  const checks: Check[] = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
+  return { kind: "changed", ...words, commit, files, commands: ended.commands, checks, ending, spend: ended.end.spend };
+}
+
+async function verify(
+  parts: DecideParts,
+  session: SandboxSession,
+  settings: RepoSettings,
+  signal: AbortSignal,
+): Promise<readonly CommandRun[]> {
+  const runs = await runChecks(session, settings.checks, signal);
+  for (const command of runs) await parts.journal.append({ kind: "verified", command });
+  return runs;
+}

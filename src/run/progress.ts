@@ -1,0 +1,120 @@
+/**
+ * The journal, read aloud: each entry appended is durable first and then shown, as a comment edited in place or, for a review, as
+ * a check run. A forge that cannot be reached never stops the work; only the last word must get through.
+ */
+import type { Logger } from "pino";
+import { TransientError } from "../failure.ts";
+import type { Journal, JournalEntry, RecordedEntry } from "../journal.ts";
+import type { Publication, PublicText } from "../publication.ts";
+import type { Task } from "../task.ts";
+import { perform, type Desk } from "../publish/perform.ts";
+import { renderProgress } from "../publish/render-progress.ts";
+
+/** Edits of one comment at most this often: GitHub's secondary limits count them, and a page that flickers is not read. */
+export const PROGRESS_GAP_MS = 10_000;
+
+export type ProgressParts = {
+  readonly journal: Journal;
+  readonly desk: Desk;
+  readonly task: Task;
+  readonly say: (markdown: string) => PublicText;
+  readonly usdMax: number;
+  readonly gapMs: number;
+  readonly now: () => number;
+  readonly log: Pick<Logger, "warn">;
+};
+
+export class Progress implements Journal {
+  readonly #parts: ProgressParts;
+  readonly #entries: RecordedEntry[] = [];
+  #shownAt = 0;
+  #showing: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | null = null;
+  /** The commit a check run belongs to; until the run knows it, a review shows nothing. */
+  #headSha: string | null;
+
+  constructor(parts: ProgressParts) {
+    this.#parts = parts;
+    this.#headSha = parts.task.headSha;
+  }
+
+  async append(entry: JournalEntry): Promise<void> {
+    await this.#parts.journal.append(entry);
+    this.#entries.push({ seq: this.#entries.length + 1, at: this.#parts.now(), entry });
+    if (entry.kind === "workspace-ready") this.#headSha = entry.headSha;
+    this.#schedule();
+  }
+
+  read(): Promise<readonly RecordedEntry[]> {
+    return this.#parts.journal.read();
+  }
+
+  /** The last word. `failure` is Markdown for the asker; `patch` is work that could not be pushed. Throws when it cannot be said. */
+  async finish(failure: string | null, patch: string | null): Promise<void> {
+    this.#stopTimer();
+    await this.#showing;
+    const publication = this.#publication(failure, patch, true);
+    if (publication) await perform(this.#parts.desk, publication);
+  }
+
+  /** Stops showing without a last word: the run goes to another attempt, which speaks through the same comment. */
+  async abandon(): Promise<void> {
+    this.#stopTimer();
+    await this.#showing;
+  }
+
+  #schedule(): void {
+    if (this.#timer) return;
+    const waitMs = Math.max(0, this.#shownAt + this.#parts.gapMs - this.#parts.now());
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#shownAt = this.#parts.now();
+      this.#showing = this.#showing.then(() => this.#show());
+    }, waitMs);
+    this.#timer.unref();
+  }
+
+  async #show(): Promise<void> {
+    const publication = this.#publication(null, null, false);
+    if (!publication) return;
+    try {
+      await perform(this.#parts.desk, publication);
+    } catch (error) {
+      // Whatever is wrong will be found again, and acted on, by the writes that matter.
+      this.#parts.log.warn({ err: error, isTransient: error instanceof TransientError }, "progress could not be shown");
+    }
+  }
+
+  #publication(failure: string | null, patch: string | null, isFinal: boolean): Publication | null {
+    const { task, say, usdMax, now } = this.#parts;
+    const text = say(renderProgress(this.#entries, { usdMax, now: now(), patch }, failure));
+    if (task.goal === "review") return this.#check(text, failure, isFinal);
+    const comment = task.origin.kind === "command" ? task.origin.comment : null;
+    const place =
+      comment?.kind === "review-thread"
+        ? ({ kind: "review-thread", pull: task.thread.number, rootCommentId: comment.rootId } as const)
+        : ({ kind: "conversation", thread: task.thread } as const);
+    return { kind: "comment", role: "progress", place, body: text };
+  }
+
+  /** Neutral, never green: a review that found nothing is not a proof that there is nothing. */
+  #check(summary: PublicText, failure: string | null, isFinal: boolean): Publication | null {
+    if (this.#headSha === null) return null;
+    const ended = failure === null ? "neutral" : "failure";
+    const title = isFinal ? (failure === null ? "Reviewed" : "The review failed") : "Reviewing";
+    return {
+      kind: "check",
+      role: "progress",
+      name: "Pullwright review",
+      headSha: this.#headSha,
+      state: isFinal ? ended : "in_progress",
+      title: this.#parts.say(title),
+      summary,
+    };
+  }
+
+  #stopTimer(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}

@@ -1,0 +1,54 @@
+/** `.github/agent.yml` at the base commit: what a repository's maintainers set for us. A pull request's copy is never read. */
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { UserError } from "../failure.ts";
+import { git, type GitPlace } from "../workspace/git.ts";
+
+export const SETTINGS_PATH = ".github/agent.yml";
+
+const RepoSettings = z.strictObject({
+  /** Commands that must pass before a pull request is ready. Run by the host in the sandbox, before and after the agent. */
+  checks: z.array(z.string().min(1)).max(10).default([]),
+  limits: z
+    .strictObject({
+      turns: z.number().int().positive().optional(),
+      minutes: z.number().positive().optional(),
+      usd: z.number().positive().optional(),
+    })
+    .default({}),
+  review: z.strictObject({ automatic: z.boolean().default(true), drafts: z.boolean().default(false) }).prefault({}),
+});
+export type RepoSettings = z.infer<typeof RepoSettings>;
+
+export async function readRepoSettings(place: GitPlace, base: string): Promise<RepoSettings> {
+  const listed = await git(place, ["ls-tree", "--name-only", base, "--", SETTINGS_PATH]);
+  if (listed.trim() === "") return parseRepoSettings("");
+  return parseRepoSettings(await git(place, ["cat-file", "blob", `${base}:${SETTINGS_PATH}`]));
+}
+
+/** Throws UserError naming the line of each mistake; an unknown key is one, so that a typing error is never silent. */
+export function parseRepoSettings(text: string): RepoSettings {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const broken = document.errors.map(
+    (error) => `- line ${lines.linePos(error.pos[0]).line}: ${error.message.split("\n")[0] ?? ""}`,
+  );
+  if (broken.length > 0) throw wrong(broken);
+  const parsed = RepoSettings.safeParse(document.toJS() ?? {});
+  if (parsed.success) return parsed.data;
+  throw wrong(
+    parsed.error.issues.map((issue) => {
+      const key = issue.code === "unrecognized_keys" ? [...issue.path, issue.keys[0]] : issue.path;
+      const node = document.getIn(key, true);
+      const range = typeof node === "object" && node !== null && "range" in node ? node.range : null;
+      const offset = Array.isArray(range) && typeof range[0] === "number" ? range[0] : 0;
+      return `- line ${lines.linePos(offset).line}, \`${key.join(".")}\`: ${issue.message}`;
+    }),
+  );
+}
+
+function wrong(lines: readonly string[]): UserError {
+  return new UserError(
+    `\`${SETTINGS_PATH}\` on the default branch is wrong, so nothing was started:\n\n${lines.join("\n")}`,
+  );
+}

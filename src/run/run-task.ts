@@ -1,0 +1,199 @@
+/**
+ * One attempt at a task, from top to bottom. Every step appends to the journal before the next begins, the end is decided and the
+ * work kept before anything is published, and publishing twice is publishing once: so a lost attempt can be followed by another.
+ */
+import type { Logger } from "pino";
+import type { Role } from "../agent/system-prompt.ts";
+import { TransientError, UserError } from "../failure.ts";
+import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
+import type { Journal, Usage } from "../journal.ts";
+import type { Model } from "../model/model.ts";
+import type { Outcome } from "../outcome.ts";
+import { authorize } from "../policy/authorize.ts";
+import { publicText } from "../policy/redact.ts";
+import type { PublicText } from "../publication.ts";
+import { perform, type Desk, type PublicationLog } from "../publish/perform.ts";
+import { planAcknowledgement, planPublications } from "../publish/plan.ts";
+import { readDiffLines } from "../review/anchor.ts";
+import { judge } from "../queue/judge.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { RunLimits } from "../settings.ts";
+import type { Task, TaskState } from "../task.ts";
+import { hasCommit, type Mirrors } from "../workspace/mirror.ts";
+import { readDiff } from "../workspace/snapshot.ts";
+import { openCheckout, type Checkout } from "./checkout.ts";
+import { decideOutcome } from "./decide-outcome.ts";
+import { Progress } from "./progress.ts";
+
+/** What one attempt at a task keeps in durable storage. */
+export type TaskRecords = {
+  readonly journal: Journal;
+  readonly publications: PublicationLog;
+  /** How an earlier attempt ended, when it was lost before it had published everything. */
+  readonly earlierOutcome: () => Promise<Outcome | null>;
+  readonly charge: (turn: number, model: string, usage: Usage, costUsd: number) => Promise<void>;
+  /** Throws when another attempt has taken the task over. */
+  readonly assertCurrent: () => Promise<void>;
+};
+
+export type RunParts = {
+  readonly reader: ForgeReader;
+  readonly writer: ForgeWriter;
+  readonly mirrors: Mirrors;
+  readonly sandbox: Sandbox;
+  readonly openModel: (role: Role) => Promise<Model>;
+  readonly runsDir: string;
+  readonly limits: RunLimits;
+  /** Texts that must never leave the house, whatever says them. */
+  readonly secrets: readonly string[];
+  readonly progressGapMs: number;
+  readonly now: () => number;
+  readonly log: Logger;
+};
+
+export type TaskEnd = Extract<TaskState, "succeeded" | "failed" | "ignored">;
+
+/** Resolves when the task has ended, well or not, and everyone concerned was told. Throws when it should be tried again. */
+export async function runTask(
+  parts: RunParts,
+  records: TaskRecords,
+  { task, attempt }: { readonly task: Task; readonly attempt: number },
+  signal: AbortSignal,
+): Promise<TaskEnd> {
+  const say = (markdown: string) => publicText(markdown, { secrets: parts.secrets, mention: task.asker.login });
+  const desk = {
+    writer: parts.writer,
+    task,
+    log: records.publications,
+    mirror: null,
+    assertCurrent: records.assertCurrent,
+  };
+  if (!(await mayRun(parts, desk, task, say))) return "ignored";
+  const progress = openProgress(parts, records, desk, task, say);
+  try {
+    await progress.append({ kind: "started", attempt, goal: task.goal, title: task.text.title });
+    await perform(desk, planAcknowledgement(task));
+    const checkout = await openCheckout(parts, task, signal);
+    const outcome = await reachOutcome(parts, records, progress, { task, checkout }, signal);
+    return await publish({ ...desk, mirror: checkout.mirror }, progress, { task, checkout, outcome, say });
+  } catch (error) {
+    await endBadly(progress, desk, { task, attempt, error, say }, signal);
+    return "failed";
+  }
+}
+
+/** Asks the forge for the asker's right, by id. Outsiders get silence; someone who could have the right is told, once. */
+async function mayRun(
+  parts: RunParts,
+  desk: Desk,
+  task: Task,
+  say: (markdown: string) => PublicText,
+): Promise<boolean> {
+  const permission = await parts.reader.permission(task.repo, task.asker.id);
+  const verdict = authorize(task.origin, permission);
+  if (verdict.kind === "allow") return true;
+  parts.log.info({ taskId: task.id, permission, why: verdict.why }, "task denied");
+  if (verdict.answer === "explain") {
+    const place = { kind: "conversation", thread: task.thread } as const;
+    await perform(desk, { kind: "comment", role: "denial", place, body: say(verdict.why) });
+  }
+  return false;
+}
+
+function openProgress(
+  parts: RunParts,
+  records: TaskRecords,
+  desk: Desk,
+  task: Task,
+  say: (markdown: string) => PublicText,
+): Progress {
+  return new Progress({
+    ...{ journal: records.journal, desk, task, say, now: parts.now, log: parts.log },
+    usdMax: parts.limits.usdMax,
+    gapMs: parts.progressGapMs,
+  });
+}
+
+/** The end an earlier attempt had already reached, if its commit is still at hand; else the work itself. */
+async function reachOutcome(
+  parts: RunParts,
+  records: TaskRecords,
+  progress: Progress,
+  { task, checkout }: { readonly task: Task; readonly checkout: Checkout },
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const earlier = await records.earlierOutcome();
+  const isUsable =
+    earlier !== null && (earlier.kind !== "changed" || (await hasCommit(checkout.mirror, earlier.commit)));
+  const outcome = isUsable
+    ? earlier
+    : await decideOutcome({ ...parts, journal: progress, charge: records.charge }, { task, checkout }, signal);
+  await progress.append({ kind: "finished", outcome });
+  return outcome;
+}
+
+type Publishing = {
+  readonly task: Task;
+  readonly checkout: Checkout;
+  readonly outcome: Outcome;
+  readonly say: (markdown: string) => PublicText;
+};
+
+async function publish(desk: Desk, progress: Progress, it: Publishing): Promise<TaskEnd> {
+  const { task, checkout, outcome, say } = it;
+  const place = { gitDir: checkout.mirror.gitDir, workTree: null };
+  const isReview = outcome.kind === "reviewed";
+  const diff = isReview ? await readDiff(place, checkout.forkSha, outcome.headSha) : "";
+  const pull = checkout.pull;
+  const patch = outcome.kind === "changed" ? await readPatch(place, outcome.commit) : null;
+  try {
+    for (const publication of planPublications(task, outcome, { pull, diffLines: readDiffLines(diff), say })) {
+      const { role, url } = await perform(desk, publication);
+      await progress.append({ kind: "published", role, url });
+    }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    // The work is safe in the mirror; the asker gets it as a patch as well, and hears why it is not on a branch.
+    await progress.finish(error.message, patch);
+    return "failed";
+  }
+  await progress.finish(null, pull?.isFork ? patch : null);
+  return outcome.kind === "failed" || outcome.kind === "refused" ? "failed" : "succeeded";
+}
+
+/** Characters of a patch in a comment; GitHub cuts a comment at 65,536. */
+const PATCH_CHARS_MAX = 40_000;
+
+async function readPatch(place: { gitDir: string; workTree: null }, commit: string): Promise<string> {
+  const patch = await readDiff(place, `${commit}^`, commit);
+  if (patch.length <= PATCH_CHARS_MAX) return patch;
+  return `${patch.slice(0, PATCH_CHARS_MAX)}\n[cut: the patch is longer than a comment may be]`;
+}
+
+type BadEnd = {
+  readonly task: Task;
+  readonly attempt: number;
+  readonly error: unknown;
+  readonly say: (markdown: string) => PublicText;
+};
+
+/** Throws the error on when the queue should try again or nobody may be told; else tells the asker why the run failed. */
+async function endBadly(
+  progress: Progress,
+  desk: Desk,
+  { task, attempt, error, say }: BadEnd,
+  signal: AbortSignal,
+): Promise<void> {
+  const verdict = judge(error, { attempt, taskId: task.id });
+  if (signal.aborted || verdict.kind === "retry") {
+    await progress.abandon();
+    throw error;
+  }
+  const outcome: Outcome = { kind: "failed", message: verdict.message, spend: null };
+  await progress.append({ kind: "finished", outcome });
+  for (const publication of planPublications(task, outcome, { pull: null, diffLines: new Map(), say })) {
+    await perform(desk, publication);
+  }
+  await progress.finish(verdict.message, null);
+  if (!(error instanceof UserError) && !(error instanceof TransientError)) throw error;
+}
