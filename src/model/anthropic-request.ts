@@ -25,7 +25,7 @@ const CACHE = { type: "ephemeral" } as const;
  */
 const ROLLING_BREAKPOINTS = 2;
 
-/** The API refuses empty text. */
+/** Stands for blank text, which the API refuses. */
 const EMPTY = "(empty)";
 
 export function toMessageParams(
@@ -33,7 +33,7 @@ export function toMessageParams(
   name: string,
   outputTokensMax: number,
 ): MessageCreateParamsStreaming {
-  const system: TextBlockParam[] = [{ type: "text", text: request.system || EMPTY, cache_control: CACHE }];
+  const system: TextBlockParam[] = [{ type: "text", text: orEmpty(request.system), cache_control: CACHE }];
   return {
     model: name,
     max_tokens: Math.min(request.outputTokensMax, outputTokensMax),
@@ -71,7 +71,7 @@ function toTool(tool: ToolSpec): ToolUnion {
   return { type: "custom", name: wireName(tool), description: tool.description, input_schema };
 }
 
-/** Roles must alternate, so what follows on the same side joins the turn: tool results first, then text. */
+/** The vendor wants a turn's tool results and the text after them in one message. Its own turns it joins itself. */
 function toTurns(request: ModelRequest, name: string): readonly Turn[] {
   const tools = new Map(request.tools.map((tool) => [tool.name, tool]));
   const turns: Turn[] = [];
@@ -80,7 +80,6 @@ function toTurns(request: ModelRequest, name: string): readonly Turn[] {
     const last = turns.at(-1);
     if (turn.content.length === 0) continue;
     if (last?.role === "user" && turn.role === "user") last.content.push(...turn.content);
-    else if (last?.role === "assistant" && turn.role === "assistant") last.content.push(...turn.content);
     else turns.push(turn);
   }
   return turns;
@@ -89,7 +88,7 @@ function toTurns(request: ModelRequest, name: string): readonly Turn[] {
 function toTurn(message: Message, tools: ReadonlyMap<string, ToolSpec>, name: string): Turn {
   switch (message.kind) {
     case "user":
-      return { role: "user", content: [{ type: "text", text: message.text || EMPTY }] };
+      return { role: "user", content: [{ type: "text", text: orEmpty(message.text) }] };
     case "observations":
       return { role: "user", content: message.observations.map(toToolResult) };
     case "model":
@@ -101,7 +100,7 @@ function toTurn(message: Message, tools: ReadonlyMap<string, ToolSpec>, name: st
 }
 
 function toToolResult({ callId, text, isError }: Observation): ToolResultBlockParam {
-  return { type: "tool_result", tool_use_id: safeWord(callId), content: text || EMPTY, is_error: isError };
+  return { type: "tool_result", tool_use_id: safeWord(callId), content: orEmpty(text), is_error: isError };
 }
 
 /**
@@ -115,6 +114,10 @@ const OwnBlocks = z.array(
 function readOwnBlocks(opaque: OpaqueState | null, name: string): ContentBlockParam[] | null {
   if (opaque?.provider !== "anthropic" || opaque.model !== name) return null;
   return OwnBlocks.parse(JSON.parse(z.string().parse(opaque.value)));
+}
+
+function orEmpty(text: string): string {
+  return text.trim() === "" ? EMPTY : text;
 }
 
 /** Without thinking: it has no signature this model would accept. */
