@@ -1,0 +1,62 @@
+/**
+ * The Probot function: each delivery is read, decided and handed to `accept`, which commits it; only then does GitHub get its 2xx.
+ * It does no work and speaks to no forge.
+ */
+import type { Probot } from "probot";
+import { TransientError } from "../failure.ts";
+import type { RepoRef } from "../repo-event.ts";
+import { decide, type Decision, type Rules } from "../trigger/decide.ts";
+import { readEvent, readName } from "./read-event.ts";
+
+/** A delivery and what it asks for. `guid` is GitHub's id of it: the same one again is a redelivery. */
+export type Delivery = {
+  readonly guid: string;
+  /** Event and action, such as "issues.labeled". */
+  readonly name: string;
+  readonly decision: Decision;
+  /** Null for what has no meaning here, such as events without a repository. */
+  readonly repo: RepoRef | null;
+};
+
+/** Resolves once the delivery's record, and the task and job it starts, are committed in one transaction. */
+export type Accept = (delivery: Delivery) => Promise<void>;
+
+/** The part of a pino logger that is used. */
+export type Log = { info: (facts: object, message: string) => void };
+
+/** @octokit/webhooks answers 202 after 9 s whatever became of the handler, and GitHub waits 10 s: no commit by now is a failure. */
+const ACCEPT_MS_MAX = 8_000;
+
+export function pullwrightApp(parts: { readonly rules: Rules; readonly accept: Accept; readonly log: Log }) {
+  return (app: Pick<Probot, "onAny">): void => {
+    app.onAny(async ({ id, name, payload }) => {
+      const delivery = readDelivery({ guid: id, event: name, payload }, parts.rules);
+      await acceptInTime(parts.accept, delivery);
+      const { decision } = delivery;
+      const facts = decision.kind === "start" ? { key: decision.request.key } : { reason: decision.reason };
+      parts.log.info({ delivery: id, event: delivery.name, decision: decision.kind, ...facts }, "delivery accepted");
+    });
+  };
+}
+
+type Incoming = { readonly guid: string; readonly event: string; readonly payload: unknown };
+
+function readDelivery({ guid, event, payload }: Incoming, rules: Rules): Delivery {
+  const name = readName(event, payload);
+  const read = readEvent(name, payload);
+  if (read.kind === "none") return { guid, name, decision: { kind: "ignore", reason: read.reason }, repo: null };
+  return { guid, name, decision: decide(read.event, rules), repo: read.event.repo };
+}
+
+async function acceptInTime(accept: Accept, delivery: Delivery): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`no commit within ${ACCEPT_MS_MAX} ms`)), ACCEPT_MS_MAX);
+  try {
+    await Promise.race([accept(delivery), late.promise]);
+  } catch (error) {
+    // Probot answers with the message of what is thrown: a database's own words stay in the cause, for the log.
+    throw new TransientError("the delivery could not be recorded", { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}
