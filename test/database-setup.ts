@@ -1,1 +1,49 @@
-export default () => {};
+/** Before all tests: one real PostgreSQL, and in it a template with every table, which a test copies in tens of milliseconds. */
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestProject } from "vitest/node";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly databaseServerUrl: string;
+  }
+}
+
+export const TEMPLATE = "pullwright_template";
+
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  if (Number.parseInt(process.versions.node) < 24) {
+    console.warn(
+      "This is Node %s: tests that need the database will fail. Use `npm test` or `npx vitest`.",
+      process.version,
+    );
+    return undefined;
+  }
+  const { openDatabase } = await import("../src/store/database.ts"); // Here, because an older Node cannot load them.
+  const { startEmbedded } = await import("../src/store/embedded.ts");
+  const dataDir = await mkdtemp(join(tmpdir(), "pullwright-test-"));
+  await chmod(dataDir, 0o711); // The server may have to run as another user.
+  const server = await startEmbedded({ dataDir });
+
+  // The databases of a test run are thrown away: nothing here needs to survive a power cut.
+  await using admin = await openDatabase({ databaseUrl: server.url, dataDir });
+  await admin.query("ALTER SYSTEM SET fsync = off");
+  await admin.query("ALTER SYSTEM SET synchronous_commit = off");
+  await admin.query("ALTER SYSTEM SET full_page_writes = off");
+  await admin.query("SELECT pg_reload_conf()");
+  await admin.query(`CREATE DATABASE ${TEMPLATE}`);
+  await using template = await openDatabase({ databaseUrl: databaseUrl(server.url, TEMPLATE), dataDir });
+  await template.close();
+
+  project.provide("databaseServerUrl", server.url);
+  return async () => {
+    await server.release();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+}
+
+/** The same server, another database. */
+export function databaseUrl(serverUrl: string, name: string): string {
+  return serverUrl.replace(/\/[^/]*$/, `/${name}`);
+}
