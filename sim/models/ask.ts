@@ -1,0 +1,62 @@
+/** What the server needs to know of a request, and of an answer, whichever wire it came over. */
+import type { DeclaredTool } from "./render-calls.ts";
+import type { Reply } from "./reply.ts";
+import type { Refusal } from "./refusal.ts";
+
+export type WireName = "anthropic" | "openai";
+
+/** The prompt in cache order. A vendor caches up to a segment's end; `breakpoint` says that the client asked for it. */
+export type Segment = { readonly text: string; readonly breakpoint: boolean };
+
+export type Ask = {
+  readonly model: string;
+  readonly stream: boolean;
+  /** The system prompt and all that users said, for matching a conversation. */
+  readonly text: string;
+  /** How many turns the model has already had, counted from the request alone. */
+  readonly turn: number;
+  readonly endsWithModel: boolean;
+  readonly tools: readonly DeclaredTool[];
+  readonly segments: readonly Segment[];
+  /** Two requests with one key may share a cache. */
+  readonly cacheKey: string;
+  /** Ids of the reply grow from it. */
+  readonly seed: string;
+  readonly thinking: "off" | "hidden" | "shown";
+  /** OpenAI gives reasoning away only to who asks for it encrypted. */
+  readonly wantsEncrypted: boolean;
+  readonly body: Readonly<Record<string, unknown>>;
+};
+
+/** Tokens in the product's terms: `input` was neither read from nor written to a cache; `output` includes `reasoning`. */
+export type Counts = {
+  readonly input: number;
+  readonly cachedRead: number;
+  readonly cacheWrite: number;
+  readonly output: number;
+  readonly reasoning: number;
+};
+
+export type WireEvent = { readonly type: string };
+
+export type Answer = {
+  /** The whole reply, for a request that does not stream. */
+  readonly whole: object;
+  readonly events: readonly WireEvent[];
+  /** Index of the first event that tells how the reply ended. */
+  readonly endsAt: number;
+};
+
+export type Failure = { readonly type: string; readonly message: string; readonly shape: "error" | "failed" };
+
+export type Wire = {
+  readonly name: WireName;
+  /** Throws Refusal. */
+  readonly readAsk: (body: unknown) => Ask;
+  readonly answer: (ask: Ask, reply: Reply, counts: Counts) => Answer;
+  /** The event that breaks off a stream; `sequence` is its place in it. */
+  readonly failureEvent: (failure: Failure, answer: Answer, sequence: number) => WireEvent;
+  readonly errorBody: (refusal: Refusal, requestId: string) => object;
+  readonly requestIdHeader: string;
+  readonly windowRefusal: (tokens: number, windowMax: number) => Refusal;
+};
