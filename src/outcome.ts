@@ -45,6 +45,7 @@ export type Outcome =
       readonly summary: string;
       /** What was asked and not done, "" when nothing is left. */
       readonly notDone: string;
+      /** "" for a local run, which leaves its edits uncommitted. */
       readonly commit: string;
       readonly files: readonly FileChange[];
       readonly commands: readonly CommandRun[];
@@ -56,7 +57,12 @@ export type Outcome =
       readonly kind: "reviewed";
       readonly headSha: string;
       readonly summary: string;
-      readonly findings: readonly Finding[];
+      /** Each at lines of the diff, where the forge takes a comment. */
+      readonly inline: readonly Finding[];
+      /** Findings without a place in the diff, told in the summary. */
+      readonly elsewhere: readonly Finding[];
+      /** How many less severe ones were left out. */
+      readonly leftOut: number;
       readonly ending: Ending;
       readonly spend: Spend;
     }

@@ -10,7 +10,9 @@ import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Task } from "../task.ts";
 import { keepCommit } from "../workspace/mirror.ts";
-import { commitTree, listChanges, snapshot } from "../workspace/snapshot.ts";
+import { readDiffLines } from "../review/anchor.ts";
+import { selectFindings } from "../review/select.ts";
+import { commitTree, listChanges, readDiff, snapshot } from "../workspace/snapshot.ts";
 import { Workspace } from "../workspace/workspace.ts";
 import { renderBrief } from "./brief.ts";
 import type { Checkout } from "./checkout.ts";
@@ -72,7 +74,7 @@ export async function decideOutcome(
   if (ended.report?.kind === "refusal") return { kind: "refused", reason: ended.report.reason, spend: ended.end.spend };
   if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend: ended.end.spend };
   const ending = ended.end.ending;
-  if (isReview) return reviewed(ended, checkout.headSha, ending);
+  if (isReview) return reviewed(ended, checkout, ending);
   return changed(parts, { task, checkout, workspace, session, settings, before, ended, ending }, signal);
 }
 
@@ -97,10 +99,12 @@ function narrowLimits(limits: RunLimits, { limits: own }: RepoSettings): RunLimi
   };
 }
 
-function reviewed(ended: WorkEnd, headSha: string, ending: Ending): Outcome {
-  const findings = ended.report?.kind === "review" ? ended.report.findings : [];
-  const summary = ended.report?.kind === "review" ? ended.report.summary : wordsOf(ended, "").summary;
-  return { kind: "reviewed", headSha, summary, findings, ending, spend: ended.end.spend };
+async function reviewed(ended: WorkEnd, { mirror, forkSha, headSha }: Checkout, ending: Ending): Promise<Outcome> {
+  const report = ended.report?.kind === "review" ? ended.report : null;
+  const diff = await readDiff({ gitDir: mirror.gitDir, workTree: null }, forkSha, headSha);
+  const selection = selectFindings(report?.findings ?? [], readDiffLines(diff));
+  const summary = report?.summary ?? wordsOf(ended, "").summary;
+  return { kind: "reviewed", headSha, summary, ...selection, ending, spend: ended.end.spend };
 }
 
 type Change = About & {

@@ -14,7 +14,6 @@ import { publicText } from "../policy/redact.ts";
 import type { PublicText } from "../publication.ts";
 import { perform, type Desk, type PublicationLog } from "../publish/perform.ts";
 import { planAcknowledgement, planPublications } from "../publish/plan.ts";
-import { readDiffLines } from "../review/anchor.ts";
 import { judge } from "../queue/judge.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
@@ -90,7 +89,7 @@ async function mayRun(
   say: (markdown: string) => PublicText,
 ): Promise<boolean> {
   const permission = await parts.reader.permission(task.repo, task.asker.id);
-  const verdict = authorize(task.origin, permission);
+  const verdict = authorize(task.goal, permission, { isAutomatic: task.origin.kind === "automatic" });
   if (verdict.kind === "allow") return true;
   parts.log.info({ taskId: task.id, permission, why: verdict.why }, "task denied");
   if (verdict.answer === "explain") {
@@ -142,12 +141,10 @@ type Publishing = {
 async function publish(desk: Desk, progress: Progress, it: Publishing): Promise<TaskEnd> {
   const { task, checkout, outcome, say } = it;
   const place = { gitDir: checkout.mirror.gitDir, workTree: null };
-  const isReview = outcome.kind === "reviewed";
-  const diff = isReview ? await readDiff(place, checkout.forkSha, outcome.headSha) : "";
   const pull = checkout.pull;
   const patch = outcome.kind === "changed" ? await readPatch(place, outcome.commit) : null;
   try {
-    for (const publication of planPublications(task, outcome, { pull, diffLines: readDiffLines(diff), say })) {
+    for (const publication of planPublications(task, outcome, { pull, say })) {
       const { role, url } = await perform(desk, publication);
       await progress.append({ kind: "published", role, url });
     }
@@ -191,7 +188,7 @@ async function endBadly(
   }
   const outcome: Outcome = { kind: "failed", message: verdict.message, spend: null };
   await progress.append({ kind: "finished", outcome });
-  for (const publication of planPublications(task, outcome, { pull: null, diffLines: new Map(), say })) {
+  for (const publication of planPublications(task, outcome, { pull: null, say })) {
     await perform(desk, publication);
   }
   await progress.finish(verdict.message, null);

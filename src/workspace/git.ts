@@ -5,6 +5,7 @@
 import { simpleGit, type SimpleGitOptions } from "simple-git";
 import type { GitAccess } from "../forge/forge.ts";
 import { TransientError, UserError } from "../failure.ts";
+import { isSafeRef } from "../policy/paths.ts";
 
 /** git fetching a large repository for the first time is slow; one that says nothing for this long has hung. */
 const SILENCE_MS_MAX = 120_000;
@@ -74,13 +75,9 @@ export async function gitOverNetwork(place: GitPlace, args: readonly string[], o
   }
 }
 
-/** Strict on purpose (GitHub allows more): a branch outside this set is refused before git sees its name. */
+/** Refuses a ref that policy does not allow before git sees its name. */
 export function requireSafeRef(name: string): string {
-  const isSafe =
-    /^[A-Za-z0-9][A-Za-z0-9._/+@#=-]*$/.test(name) &&
-    !/\.\.|@\{|\/\/|\/\.|\.lock(\/|$)|[./]$/.test(name) &&
-    name.length <= 200;
-  if (isSafe) return name;
+  if (isSafeRef(name)) return name;
   throw new UserError(
     "The branch name has characters that Pullwright does not pass to git. Rename the branch and try again.",
   );

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { readGuidance, selectGuidance } from "../../src/run/guidance.ts";
+import { parseRepoSettings } from "../../src/run/repo-settings.ts";
+import { openRepository } from "../workspace/repository.ts";
+
+test("guidance holds from the root down to the touched folders, the override before the plain file", () => {
+  const listed = [
+    "AGENTS.md",
+    "a/AGENTS.md",
+    "a/AGENTS.override.md",
+    "a/b/AGENTS.md",
+    "c/AGENTS.md",
+    "NOTAGENTS.md",
+    "src/x.ts",
+  ];
+  expect(selectGuidance(listed, ["a/b/x.ts"])).toEqual({
+    inForce: ["AGENTS.md", "a/AGENTS.override.md", "a/b/AGENTS.md"],
+    elsewhere: ["c/AGENTS.md"],
+  });
+  expect(selectGuidance(listed, [])).toEqual({
+    inForce: ["AGENTS.md"],
+    elsewhere: ["a/AGENTS.override.md", "c/AGENTS.md", "a/b/AGENTS.md"],
+  });
+});
+
+test("guidance is read at the base commit and cut at 32 KiB, which is said", async () => {
+  await using repository = await openRepository(
+    { "AGENTS.md": "x".repeat(40_000), "a/AGENTS.md": "near" },
+    { "AGENTS.md": "evil" },
+  );
+  const guidance = await readGuidance(
+    { gitDir: repository.mirror.gitDir, workTree: null },
+    repository.commits[0] ?? "",
+    ["a/x"],
+  );
+  expect(guidance.files.map(({ path, text, isCut }) => [path, text.length, isCut])).toEqual([
+    ["AGENTS.md", 32_768, true],
+  ]);
+  expect(guidance.unread).toEqual(["a/AGENTS.md"]);
+});
+
+test("repository settings have defaults", () => {
+  expect(parseRepoSettings("")).toEqual({ checks: [], limits: {}, review: { automatic: true, drafts: false } });
+  expect(parseRepoSettings("checks: [npm test]\nlimits: { usd: 2 }\n").checks).toEqual(["npm test"]);
+});
+
+test.each([
+  ["an unknown key", "checks: []\nlabels: x\n", "line 2, `labels`"],
+  ["an unknown key below", "review:\n  automatic: true\n  depth: 3\n", "line 3, `review.depth`"],
+  ["a wrong type", "limits:\n  usd: much\n", "line 2, `limits.usd`"],
+  ["broken YAML", "checks: [\n", "line"],
+])("%s is refused with its line", (_name, text, message) => {
+  expect(() => parseRepoSettings(text)).toThrow(message);
+});
