@@ -5,15 +5,11 @@ import type { Task } from "../task.ts";
 import type { PullFacts } from "../forge/forge.ts";
 import { unreachable } from "../failure.ts";
 import { branchName } from "../policy/paths.ts";
-import type { DiffLines } from "../review/anchor.ts";
-import { selectFindings } from "../review/select.ts";
 import { renderFinding, renderPullBody, renderReviewBody } from "./render.ts";
 
 export type PlanFacts = {
   /** The pull request the task is about, null for an issue. */
   readonly pull: PullFacts | null;
-  /** Lines of the merge-base diff that can carry a comment; empty unless the task is a review. */
-  readonly diffLines: DiffLines;
   /** Makes text fit to leave the house. */
   readonly say: (markdown: string) => PublicText;
 };
@@ -76,17 +72,16 @@ function planFix(task: Task, outcome: Changed, pull: PullFacts): readonly Public
 }
 
 function planReview(task: Task, outcome: Reviewed, facts: PlanFacts): readonly Publication[] {
-  const parts = selectFindings(outcome.findings, facts.diffLines);
-  if (outcome.findings.length === 0 && task.origin.kind === "automatic") return [react(task, "+1")];
-  const body = renderReviewBody(outcome, { ...parts, inline: parts.inline.length });
+  const isClean = outcome.inline.length + outcome.elsewhere.length === 0;
+  if (isClean && task.origin.kind === "automatic") return [react(task, "+1")];
   return [
     {
       kind: "review",
       role: "review",
       pull: task.thread.number,
       headSha: outcome.headSha,
-      body: facts.say(body),
-      comments: parts.inline.map((finding) => ({
+      body: facts.say(renderReviewBody(outcome)),
+      comments: outcome.inline.map((finding) => ({
         path: finding.path,
         startLine: finding.startLine,
         line: finding.endLine,

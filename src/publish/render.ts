@@ -40,17 +40,15 @@ export function renderFixReply(outcome: Changed): string {
   ]);
 }
 
-export function renderReviewBody(
-  outcome: Reviewed,
-  parts: { readonly inline: number; readonly elsewhere: readonly Finding[]; readonly leftOut: number },
-): string {
-  const total = parts.inline + parts.elsewhere.length + parts.leftOut;
-  const count = total === 0 ? "No findings." : `${total} finding${total === 1 ? "" : "s"}, ${parts.inline} inline.`;
+export function renderReviewBody(outcome: Reviewed): string {
+  const { inline, elsewhere, leftOut } = outcome;
+  const total = inline.length + elsewhere.length + leftOut;
+  const count = total === 0 ? "No findings." : `${total} finding${total === 1 ? "" : "s"}, ${inline.length} inline.`;
   return joinSections([
     outcome.summary,
     `${count} Reviewed at ${outcome.headSha.slice(0, 10)}.`,
-    ...parts.elsewhere.map((finding) => `**${finding.path}:${finding.startLine}** ${renderFinding(finding)}`),
-    parts.leftOut === 0 ? "" : `${parts.leftOut} less severe findings were left out.`,
+    ...elsewhere.map((finding) => `**${finding.path}:${finding.startLine}** ${renderFinding(finding)}`),
+    leftOut === 0 ? "" : `${leftOut} less severe findings were left out.`,
     renderEnding(outcome.ending),
     renderSpend(outcome.spend),
   ]);

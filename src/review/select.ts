@@ -1,22 +1,15 @@
 /** Which findings are posted, and where. Pure: the same report and diff give the same review. */
-import type { Finding, Severity } from "../outcome.ts";
+import type { Finding, Outcome, Severity } from "../outcome.ts";
 import { anchorFinding, type DiffLines } from "./anchor.ts";
 
 /** A reader stops after about this many; the rest are counted in the summary. */
 export const FINDINGS_MAX = 10;
 
-export type ReviewParts = {
-  /** Moved to lines that are in the diff; startLine..endLine is where the comment goes. */
-  readonly inline: readonly Finding[];
-  /** Findings without a place in the diff, told in the summary. */
-  readonly elsewhere: readonly Finding[];
-  /** How many were left out because of the limit. */
-  readonly leftOut: number;
-};
+export type Selection = Pick<Extract<Outcome, { kind: "reviewed" }>, "inline" | "elsewhere" | "leftOut">;
 
 const ORDER: readonly Severity[] = ["P0", "P1", "P2", "P3"];
 
-export function selectFindings(findings: readonly Finding[], lines: DiffLines): ReviewParts {
+export function selectFindings(findings: readonly Finding[], lines: DiffLines): Selection {
   const sorted = findings.toSorted((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
   const posted = sorted.slice(0, FINDINGS_MAX);
   const inline: Finding[] = [];
