@@ -9,6 +9,7 @@ import { budgetState, type BudgetState } from "../policy/budget.ts";
 import { dispatchCalls } from "../tools/dispatch.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import { unreachable } from "../failure.ts";
+import { explainModelError } from "./model-failure.ts";
 import { nextStep } from "./next-step.ts";
 import type { SystemPrompt } from "./system-prompt.ts";
 import { turnMessages } from "./transcript.ts";
@@ -123,6 +124,8 @@ class AgentRun {
     const reply = await replyWithRetry(model, request, {
       signal,
       onRetry: ({ reason, waitMs }) => journal.append({ kind: "model-retried", model: model.id, reason, waitMs }),
+    }).catch((error: unknown) => {
+      throw explainModelError(error, model.id);
     });
     const cost = costUsd(reply.usage, model.facts.prices);
     const { usage } = reply;

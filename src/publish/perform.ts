@@ -5,21 +5,14 @@
 import type { ForgeWriter, Written } from "../forge/forge.ts";
 import { unreachable } from "../failure.ts";
 import type { Publication, Published, PublicText } from "../publication.ts";
+import type { Ledgered } from "../store/publications.ts";
 import type { Task } from "../task.ts";
 import type { Mirror } from "../workspace/mirror.ts";
 import { pushCommit, type PushRecord } from "./push.ts";
 
-/** What is known of a publication of this task. `intent` is what push.ts wrote before it pushed. */
-export type PublicationRecord = {
-  readonly state: "intended" | "done";
-  readonly ref: string | null;
-  readonly url: string | null;
-  readonly intent: unknown;
-};
-
 /** The publications of one task, in durable storage. */
 export type PublicationLog = {
-  readonly find: (role: string) => Promise<PublicationRecord | null>;
+  readonly find: (role: string) => Promise<Ledgered | null>;
   readonly intend: (role: string, intent: unknown) => Promise<void>;
   readonly complete: (role: string, written: Written) => Promise<void>;
 };
@@ -38,6 +31,8 @@ export type Desk = {
 export async function perform(desk: Desk, publication: Publication): Promise<Published> {
   await desk.assertCurrent();
   const known = await desk.log.find(publication.role);
+  // A push records its own intent, which must name the commit.
+  if (publication.kind !== "push") await desk.log.intend(publication.role, { kind: publication.kind });
   const written = await write(desk, publication, known?.state === "done" ? known.ref : null);
   await desk.log.complete(publication.role, written);
   return { role: publication.role, ...written };
@@ -95,8 +90,9 @@ async function writePush(desk: Desk, it: Extract<Publication, { kind: "push" }>)
 
 async function writePull(desk: Desk, it: Extract<Publication, { kind: "pull" }>, ref: string | null): Promise<Written> {
   const { writer, task } = desk;
-  const head = (await desk.log.find(it.headRole))?.ref;
-  if (!head) throw new Error("a pull request needs its branch pushed first");
+  const push = await desk.log.find(it.headRole);
+  const head = push?.state === "done" ? push.ref : null;
+  if (head === null) throw new Error("a pull request needs its branch pushed first");
   const known = ref ?? (await writer.findPull(task.repo, head))?.ref ?? null;
   if (known !== null) return writer.updatePull(task.repo, known, it);
   return writer.createPull(task.repo, { ...it, head });

@@ -27,8 +27,8 @@ export async function pushCommit(push: Push, pushing: Pushing): Promise<Written>
   const earlier = PushRecord.nullable().parse(pushing.earlier);
   const { branch, found } = await chooseBranch(push, pushing, earlier);
   const url = `${pushing.access.url.replace(/\.git$/, "")}/commit/${push.commit}`;
-  if (found === push.commit) return { ref: branch, url };
   await pushing.intend({ branch, commits: [...(earlier?.commits ?? []), push.commit] });
+  if (found === push.commit) return { ref: branch, url };
   await pushing.assertCurrent();
   // An empty expectation means "must not exist": the branch may have been made since we looked.
   const lease = `--force-with-lease=refs/heads/${branch}:${found ?? ""}`;

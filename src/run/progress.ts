@@ -24,7 +24,7 @@ export type ProgressParts = {
   readonly log: Pick<Logger, "warn">;
 };
 
-export class Progress implements Journal {
+export class Progress implements Journal, AsyncDisposable {
   readonly #parts: ProgressParts;
   readonly #entries: RecordedEntry[] = [];
   #shownAt = 0;
@@ -57,8 +57,8 @@ export class Progress implements Journal {
     if (publication) await perform(this.#parts.desk, publication);
   }
 
-  /** Stops showing without a last word: the run goes to another attempt, which speaks through the same comment. */
-  async abandon(): Promise<void> {
+  /** Stops showing. Without a last word before, the run goes to another attempt, which speaks through the same comment. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#stopTimer();
     await this.#showing;
   }

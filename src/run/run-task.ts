@@ -4,17 +4,15 @@
  */
 import type { Logger } from "pino";
 import type { Role } from "../agent/system-prompt.ts";
-import { TransientError, UserError } from "../failure.ts";
+import { UserError } from "../failure.ts";
 import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
-import type { Journal, Usage } from "../journal.ts";
 import type { Model } from "../model/model.ts";
 import type { Outcome } from "../outcome.ts";
 import { authorize } from "../policy/authorize.ts";
 import { publicText } from "../policy/redact.ts";
 import type { PublicText } from "../publication.ts";
-import { perform, type Desk, type PublicationLog } from "../publish/perform.ts";
+import { perform, type Desk } from "../publish/perform.ts";
 import { planAcknowledgement, planPublications } from "../publish/plan.ts";
-import { judge } from "../queue/judge.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Task, TaskState } from "../task.ts";
@@ -23,17 +21,7 @@ import { readDiff } from "../workspace/snapshot.ts";
 import { openCheckout, type Checkout } from "./checkout.ts";
 import { decideOutcome } from "./decide-outcome.ts";
 import { Progress } from "./progress.ts";
-
-/** What one attempt at a task keeps in durable storage. */
-export type TaskRecords = {
-  readonly journal: Journal;
-  readonly publications: PublicationLog;
-  /** How an earlier attempt ended, when it was lost before it had published everything. */
-  readonly earlierOutcome: () => Promise<Outcome | null>;
-  readonly charge: (turn: number, model: string, usage: Usage, costUsd: number) => Promise<void>;
-  /** Throws when another attempt has taken the task over. */
-  readonly assertCurrent: () => Promise<void>;
-};
+import type { TaskRecords } from "./records.ts";
 
 export type RunParts = {
   readonly reader: ForgeReader;
@@ -52,33 +40,52 @@ export type RunParts = {
 
 export type TaskEnd = Extract<TaskState, "succeeded" | "failed" | "ignored">;
 
-/** Resolves when the task has ended, well or not, and everyone concerned was told. Throws when it should be tried again. */
-export async function runTask(
-  parts: RunParts,
-  records: TaskRecords,
-  { task, attempt }: { readonly task: Task; readonly attempt: number },
-  signal: AbortSignal,
-): Promise<TaskEnd> {
-  const say = (markdown: string) => publicText(markdown, { secrets: parts.secrets, mention: task.asker.login });
-  const desk = {
-    writer: parts.writer,
-    task,
-    log: records.publications,
-    mirror: null,
-    assertCurrent: records.assertCurrent,
-  };
+/** One attempt at one task, with what it keeps. */
+export type TaskRun = { readonly task: Task; readonly attempt: number; readonly records: TaskRecords };
+
+/** Resolves when the task has ended and its asker was told. What it throws is judged by the queue: again, or `failTask`. */
+export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal): Promise<TaskEnd> {
+  const { task, attempt, records } = run;
+  const say = sayer(parts, task);
+  const desk = openDesk(parts, run);
   if (!(await mayRun(parts, desk, task, say))) return "ignored";
-  const progress = openProgress(parts, records, desk, task, say);
-  try {
-    await progress.append({ kind: "started", attempt, goal: task.goal, title: task.text.title });
-    await perform(desk, planAcknowledgement(task));
-    const checkout = await openCheckout(parts, task, signal);
-    const outcome = await reachOutcome(parts, records, progress, { task, checkout }, signal);
-    return await publish({ ...desk, mirror: checkout.mirror }, progress, { task, checkout, outcome, say });
-  } catch (error) {
-    await endBadly(progress, desk, { task, attempt, error, say }, signal);
-    return "failed";
+
+  await using progress = openProgress(parts, run, desk);
+  await progress.append({ kind: "started", attempt, goal: task.goal, title: task.text.title });
+  await perform(desk, planAcknowledgement(task));
+  const checkout = await openCheckout(parts, task, signal);
+  const outcome = await reachOutcome(parts, records, progress, { task, checkout }, signal);
+  return publish({ ...desk, mirror: checkout.mirror }, progress, { checkout, outcome, task, say });
+}
+
+/** The last word on a task that will not be tried again. `message` is Markdown for the asker. */
+export async function failTask(parts: RunParts, run: TaskRun, message: string): Promise<void> {
+  const { task } = run;
+  const desk = openDesk(parts, run);
+  await using progress = openProgress(parts, run, desk);
+  const outcome: Outcome = { kind: "failed", message, spend: null };
+  await progress.append({ kind: "finished", outcome });
+  for (const publication of planPublications(task, outcome, { pull: null, say: sayer(parts, task) })) {
+    await perform(desk, publication);
   }
+  await progress.finish(message, null);
+}
+
+function openDesk(parts: RunParts, { task, records }: TaskRun): Desk {
+  const { publications, assertCurrent } = records;
+  return { writer: parts.writer, task, log: publications, mirror: null, assertCurrent };
+}
+
+function openProgress(parts: RunParts, { task, records }: TaskRun, desk: Desk): Progress {
+  return new Progress({
+    ...{ journal: records.journal, desk, task, say: sayer(parts, task), now: parts.now, log: parts.log },
+    usdMax: parts.limits.usdMax,
+    gapMs: parts.progressGapMs,
+  });
+}
+
+function sayer(parts: RunParts, task: Task): (markdown: string) => PublicText {
+  return (markdown) => publicText(markdown, { secrets: parts.secrets, mention: task.asker.login });
 }
 
 /** Asks the forge for the asker's right, by id. Outsiders get silence; someone who could have the right is told, once. */
@@ -97,20 +104,6 @@ async function mayRun(
     await perform(desk, { kind: "comment", role: "denial", place, body: say(verdict.why) });
   }
   return false;
-}
-
-function openProgress(
-  parts: RunParts,
-  records: TaskRecords,
-  desk: Desk,
-  task: Task,
-  say: (markdown: string) => PublicText,
-): Progress {
-  return new Progress({
-    ...{ journal: records.journal, desk, task, say, now: parts.now, log: parts.log },
-    usdMax: parts.limits.usdMax,
-    gapMs: parts.progressGapMs,
-  });
 }
 
 /** The end an earlier attempt had already reached, if its commit is still at hand; else the work itself. */
@@ -165,32 +158,4 @@ async function readPatch(place: { gitDir: string; workTree: null }, commit: stri
   const patch = await readDiff(place, `${commit}^`, commit);
   if (patch.length <= PATCH_CHARS_MAX) return patch;
   return `${patch.slice(0, PATCH_CHARS_MAX)}\n[cut: the patch is longer than a comment may be]`;
-}
-
-type BadEnd = {
-  readonly task: Task;
-  readonly attempt: number;
-  readonly error: unknown;
-  readonly say: (markdown: string) => PublicText;
-};
-
-/** Throws the error on when the queue should try again or nobody may be told; else tells the asker why the run failed. */
-async function endBadly(
-  progress: Progress,
-  desk: Desk,
-  { task, attempt, error, say }: BadEnd,
-  signal: AbortSignal,
-): Promise<void> {
-  const verdict = judge(error, { attempt, taskId: task.id });
-  if (signal.aborted || verdict.kind === "retry") {
-    await progress.abandon();
-    throw error;
-  }
-  const outcome: Outcome = { kind: "failed", message: verdict.message, spend: null };
-  await progress.append({ kind: "finished", outcome });
-  for (const publication of planPublications(task, outcome, { pull: null, say })) {
-    await perform(desk, publication);
-  }
-  await progress.finish(verdict.message, null);
-  if (!(error instanceof UserError) && !(error instanceof TransientError)) throw error;
 }
