@@ -1,0 +1,72 @@
+/** The adapters over the stand-in's wire, and a small run around them. */
+import { startModels, type Models, type Script } from "../../sim/models/models.ts";
+import type { ToolCall } from "../../src/journal.ts";
+import { anthropicModel } from "../../src/model/anthropic.ts";
+import { modelFacts } from "../../src/model/catalog.ts";
+import type { Message, Model, ModelReply } from "../../src/model/model.ts";
+import { openaiModel } from "../../src/model/openai.ts";
+import { askWith, observe } from "./transcripts.ts";
+
+export type Open = (models: Models, idleMsMax?: number) => Model;
+export type Turn = Script["conversations"][number]["turns"][number];
+
+const anthropic =
+  (name: string): Open =>
+  (models, idleMsMax = 10_000) =>
+    anthropicModel({
+      ...{ apiKey: "sk-ant-contract", baseUrl: models.anthropicBaseUrl, name, idleMsMax },
+      facts: modelFacts(`anthropic/${name}`),
+    });
+const openai =
+  (name: string): Open =>
+  (models, idleMsMax = 10_000) =>
+    openaiModel({
+      ...{ apiKey: "sk-contract", baseUrl: models.openaiBaseUrl, name, idleMsMax },
+      facts: modelFacts(`openai/${name}`),
+    });
+
+export const opus = anthropic("claude-opus-5-5");
+export const sonnet = anthropic("claude-sonnet-5-5");
+export const sol = openai("gpt-6.1-sol");
+export const terra = openai("gpt-6.1-terra");
+
+export const startScript = (turns: readonly Turn[], tokens?: Script["tokens"]) =>
+  startModels({ script: { conversations: [{ name: "contract", turns: [...turns] }], ...(tokens ? { tokens } : {}) } });
+
+const signal = new AbortController().signal;
+export const ask = (model: Model, messages: readonly Message[]) => model.reply(askWith(messages), signal);
+export const said = ({ parts, opaque }: ModelReply): Message => ({ kind: "model", parts, opaque });
+export const callsOf = ({ parts }: ModelReply): readonly ToolCall[] =>
+  parts.flatMap((part) => (part.kind === "call" ? [part.call] : []));
+export const textOf = ({ parts }: ModelReply): string =>
+  parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join();
+
+export const answerTo = (reply: ModelReply): Message =>
+  observe(...callsOf(reply).map(({ id, tool }) => [id, `${tool} ran`] as const));
+
+/** Asks turn after turn, each call observed as done, until a reply makes no calls. */
+export async function converse(models: readonly Model[], opening: readonly Message[]) {
+  const messages = [...opening];
+  const replies: ModelReply[] = [];
+  for (const model of models) {
+    const reply = await ask(model, messages);
+    replies.push(reply);
+    messages.push(said(reply));
+    if (callsOf(reply).length > 0) messages.push(answerTo(reply));
+  }
+  return { messages, replies };
+}
+
+export const work: readonly Turn[] = [
+  {
+    thinking: "Where is it? Naïve „quotes“ and \\ too.",
+    text: "Looking.",
+    do: [
+      { do: "shell", command: "ls" },
+      { do: "call", tool: "search", input: { query: "teh" } },
+      { do: "shell", command: "cat a" },
+    ],
+  },
+  { thinking: "There.", do: [{ do: "edit", path: "a", old: "teh", new: "the" }] },
+  { text: "Fixed." },
+];

@@ -1,0 +1,51 @@
+/** A run may move to another model between any two turns; what only the first understands must not trip the second. */
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { user } from "./transcripts.ts";
+import {
+  ask,
+  converse,
+  opus,
+  said,
+  sol,
+  sonnet,
+  startScript,
+  terra,
+  textOf,
+  work,
+  type Open,
+  type Turn,
+} from "./adapters.ts";
+
+test.each<[string, Open, Open]>([
+  ["Anthropic to OpenAI and back", opus, sol],
+  ["OpenAI to Anthropic and back", sol, opus],
+  ["one Claude to another and back", opus, sonnet],
+  ["one GPT to another and back", sol, terra],
+])("a transcript is handed over in the middle of tool use: %s", async (_, first, second) => {
+  const turns: readonly Turn[] = [
+    work[0] ?? never(),
+    work[1] ?? never(),
+    { ...work[0], thinking: "Once more." },
+    { text: "Fixed." },
+  ];
+  await using models = await startScript(turns);
+  const [one, two] = [first(models), second(models)];
+  const { replies } = await converse([one, two, one, two], [user("Fix the typo.")]);
+  expect(replies.map(({ stop }) => stop)).toEqual(["tool-calls", "tool-calls", "tool-calls", "finished"]);
+  expect(models.requests.map(({ status, turn }) => [status, turn])).toEqual([0, 1, 2, 3].map((turn) => [200, turn]));
+  const third = JSON.stringify(models.requests[2]?.body);
+  expect(third).toContain(z.string().parse(replies[0]?.opaque?.value).slice(1, -1));
+});
+
+test("Claude's pause is not an end: the next request lets it go on", async () => {
+  await using models = await startScript([{ text: "Half.", stop: "pause_turn" }, { text: "Whole." }]);
+  const model = opus(models);
+  const reply = await ask(model, [user("Go.")]);
+  expect(reply.stop).toBe("paused");
+  expect(textOf(await ask(model, [user("Go."), said(reply)]))).toBe("Whole.");
+});
+
+function never(): never {
+  throw new Error("the script has too few turns");
+}
