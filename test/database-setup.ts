@@ -21,6 +21,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     return undefined;
   }
   const { openDatabase } = await import("../src/store/database.ts"); // Here, because an older Node cannot load them.
+  const { Queue } = await import("../src/queue/queue.ts");
   const { startEmbedded } = await import("../src/store/embedded.ts");
   const dataDir = await mkdtemp(join(tmpdir(), "pullwright-test-"));
   await chmod(dataDir, 0o711); // The server may have to run as another user.
@@ -34,7 +35,13 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   await admin.query("SELECT pg_reload_conf()");
   await admin.query(`CREATE DATABASE ${TEMPLATE}`);
   await using template = await openDatabase({ databaseUrl: databaseUrl(server.url, TEMPLATE), dataDir });
-  await template.close();
+  const queue = await Queue.open({
+    url: template.url,
+    transaction: (fn) => template.transaction(fn),
+    onError: (error) => console.error(error),
+  });
+  await queue.stop({ graceMs: 0 });
+  await template.close(); // A template that someone is connected to cannot be copied.
 
   project.provide("databaseServerUrl", server.url);
   return async () => {

@@ -38,16 +38,17 @@ CREATE INDEX tasks_created_at ON pullwright.tasks (created_at DESC);
 CREATE INDEX tasks_state ON pullwright.tasks (state, created_at DESC);
 CREATE INDEX tasks_thread ON pullwright.tasks (repo_id, thread_number);
 
--- One row per attempt. The id is short, for people: `pullwright show 3f2a9c1b77de-1`.
+-- One row per attempt. The id is short, for people: `pullwright show 3f2a9c1b77de-1`. Two that are alike cannot both be found by it.
 CREATE TABLE pullwright.runs (
-  id text PRIMARY KEY,
+  id text NOT NULL,
   task_id uuid NOT NULL REFERENCES pullwright.tasks ON DELETE CASCADE,
   attempt integer NOT NULL,
   state text NOT NULL DEFAULT 'running',
   started_at timestamptz NOT NULL DEFAULT now(),
   finished_at timestamptz,
-  UNIQUE (task_id, attempt)
+  PRIMARY KEY (task_id, attempt)
 );
+CREATE INDEX runs_id ON pullwright.runs (id text_pattern_ops);
 CREATE INDEX runs_started_at ON pullwright.runs (started_at DESC);
 
 CREATE TABLE pullwright.journal (

@@ -1,0 +1,61 @@
+/** The journal of a local run: one JSON object per line. A crash may tear the last line; it was never acted on, so it does not count. */
+import { type FileHandle, mkdir, open, readFile, truncate } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Journal, RecordedEntry } from "../journal.ts";
+
+/** Goes on where an earlier process stopped. One process at a time; `now` is epoch milliseconds. */
+export function fileJournal(path: string, now: () => number): Journal {
+  let last: Promise<number> | null = null;
+  return {
+    async append(entry) {
+      const before = last ?? mend(path);
+      const append = before.then(async (seq) => {
+        await writeLine(path, JSON.stringify({ seq: seq + 1, at: now(), entry } satisfies RecordedEntry));
+        return seq + 1;
+      });
+      last = append.catch(() => mend(path)); // A line that failed half-way must not stand before the next one.
+      last.catch(() => {}); // The next append meets it.
+      await append;
+    },
+    async read() {
+      await last?.catch(() => {});
+      return (await readEntries(path)).entries;
+    },
+  };
+}
+
+/** Cuts a torn last line off and gives the last whole entry's seq. */
+async function mend(path: string): Promise<number> {
+  await mkdir(dirname(path), { recursive: true });
+  const { entries, bytes, bytesWhole } = await readEntries(path);
+  if (bytesWhole < bytes) await truncate(path, bytesWhole);
+  return entries.length;
+}
+
+async function writeLine(path: string, line: string): Promise<void> {
+  const file: FileHandle = await open(path, "a", 0o600);
+  try {
+    await file.appendFile(`${line}\n`);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+type Contents = { readonly entries: readonly RecordedEntry[]; readonly bytes: number; readonly bytesWhole: number };
+
+async function readEntries(path: string): Promise<Contents> {
+  const content = await readFile(path).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return Buffer.alloc(0);
+    throw error;
+  });
+  // A line is whole when its end is there: the newline is written last.
+  const bytesWhole = content.lastIndexOf("\n") + 1;
+  const lines = content.subarray(0, bytesWhole).toString("utf8").split("\n").slice(0, -1);
+  return { entries: lines.map(readLine), bytes: content.length, bytesWhole };
+}
+
+/** Written by `append` above and by nobody else. */
+function readLine(line: string): RecordedEntry {
+  return JSON.parse(line);
+}
