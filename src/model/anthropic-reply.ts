@@ -32,6 +32,7 @@ const BlockDelta = z.object({
   index: z.number(),
   delta: z.object({ text, thinking: text, signature: text, partial_json: text }),
 });
+const ToolUse = z.object({ id: z.string(), name: z.string(), input: z.unknown() });
 const MessageDelta = z.object({ delta: z.object({ stop_reason: z.string().nullish() }), usage: WireUsage.nullish() });
 const ErrorBody = z.object({
   error: z.object({
@@ -73,9 +74,7 @@ export async function readMessage(events: AsyncIterable<SentEvent>, names: Names
       case "message_stop":
         return finish(
           [...drafts.values()].map((draft) => closeDraft(draft, names.toolNames)),
-          stop,
-          usage,
-          names.name,
+          { wireStop: stop, usage, name: names.name },
         );
       default: // Pings, and what the vendor adds later.
     }
@@ -113,9 +112,9 @@ function closeDraft({ start, text, signature, json }: Draft, toolNames: Readonly
       return { wire, part: text === "" ? null : { kind: "thinking", text }, cutOff: false };
     }
     case "tool_use": {
-      const input = json === "" ? start["input"] : readObject(json);
-      const wireName = String(start["name"]);
-      const call = { id: String(start["id"]), tool: toolNames.get(wireName) ?? wireName, input: input ?? json };
+      const { id, name, input: empty } = readEvent(ToolUse, start);
+      const input = json === "" ? empty : readObject(json);
+      const call = { id, tool: toolNames.get(name) ?? name, input: input ?? json };
       // The API takes only objects back; this way the model still sees what it wrote.
       const wire = { ...start, input: input ?? { invalid_json: json } };
       return { wire, part: { kind: "call", call }, cutOff: json === "" || input === null };
@@ -125,7 +124,9 @@ function closeDraft({ start, text, signature, json }: Draft, toolNames: Readonly
   }
 }
 
-function finish(all: readonly Block[], wireStop: string | null, usage: Usage, name: string): ModelReply {
+type Ending = { readonly wireStop: string | null; readonly usage: Usage; readonly name: string };
+
+function finish(all: readonly Block[], { wireStop, usage, name }: Ending): ModelReply {
   const stop = readStop(wireStop);
   if (stop === "refused") return { parts: all.flatMap(spoken), stop, usage, opaque: null };
   const isCut = stop === "output-limit" || stop === "window-exceeded";
