@@ -186,7 +186,7 @@ describe.each(adapters)("%s", (provider, open) => {
     await using models = await startScript([{ do: [{ do: "shell", command: "ls -la" }], fault }, { text: "Sorry." }]);
     const model = open(models);
     const { replies } = await converse([model, model], [user("Go.")]);
-    expect(replies.flatMap(callsOf).map(({ input }) => input)).toEqual([expect.stringMatching(/^\{"command"/)]);
+    expect(replies.flatMap(callsOf).map(({ input }) => input)).toEqual([expect.stringMatching(/^\{.*command/)]);
     expect(replies.map(({ stop }) => stop)).toEqual(["tool-calls", "finished"]);
   });
 
