@@ -68,7 +68,8 @@ const customTool = z.strictObject({
   }),
   eager_input_streaming: z.boolean().nullable().optional(),
 });
-const nativeTool = z.discriminatedUnion("type", [
+const tool = z.discriminatedUnion("type", [
+  customTool,
   z.strictObject({ ...native, type: z.literal("bash_20250124"), name: z.literal("bash") }),
   z.strictObject({ ...native, type: z.literal("text_editor_20250124"), name: z.literal("str_replace_editor") }),
   z.strictObject({
@@ -115,7 +116,7 @@ const countTokens = z.strictObject({
       z.strictObject({ type: z.literal("none") }),
     ])
     .optional(),
-  tools: z.array(z.union([customTool, nativeTool])).optional(),
+  tools: z.array(tool).optional(),
   user_profile_id: z.string().optional(),
   workspace_id: z.string().optional(),
 });

@@ -31,7 +31,7 @@ export function planReply(turn: Turn, tools: readonly DeclaredTool[], fault: Fau
       return { parts: cutLast(whole.parts), stop: "max_tokens" };
     case "malformed-input":
       if (calls.length === 0) throw scriptRefusal(`the fault "malformed-input" needs a turn with a call`);
-      return { ...whole, parts: cutLast(whole.parts) };
+      return { ...whole, parts: parts.map((part) => (part.kind === "call" ? spoil(part) : part)) };
     default:
       return whole;
   }
@@ -58,6 +58,12 @@ const PIECES_MAX = 32;
 function textOf(call: Call): string {
   if (call.kind === "function") return JSON.stringify(call.input);
   return call.kind === "free-form" ? call.input : call.operation.diff;
+}
+
+/** Finished, and yet what no parser takes: not the beginning of anything valid either. */
+function spoil(part: Extract<Part, { kind: "call" }>): Part {
+  if (part.call.kind !== "function") return { ...part, text: part.text.slice(1) };
+  return { ...part, text: part.text === "{}" ? "{,}" : part.text.replace('"', "") };
 }
 
 /** Cuts the last part in half: half a JSON object is never JSON. */

@@ -42,7 +42,7 @@ type Exchange = {
 
 /** Never rejects. */
 export async function serve({ request, response, player, record }: Exchange): Promise<void> {
-  const { pathname: path } = new URL(request.url ?? "/", "http://sim");
+  const path = (request.url ?? "/").replace(/\?.*$/s, "");
   const route = request.method === "POST" ? ROUTES.get(path.replace(/^\/v1(?=\/)/, "")) : undefined;
   const wire = route?.wire ?? (request.headers["anthropic-version"] ? anthropicWire : openaiWire);
   const leaving = new AbortController();
