@@ -9,8 +9,7 @@ const BODY_BYTES_MAX = 32 * 1024 * 1024;
 export async function readBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request) {
-    const piece = Buffer.from(chunk as Uint8Array);
+  for await (const piece of request) {
     bytes += piece.length;
     if (bytes > BODY_BYTES_MAX) throw new Refusal(413, "Request exceeds the maximum size");
     chunks.push(piece);
