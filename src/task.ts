@@ -30,3 +30,8 @@ export type TaskRequest = {
 export type TaskState = "queued" | "running" | "succeeded" | "failed" | "ignored";
 
 export type Task = TaskRequest & { readonly id: TaskId; readonly state: TaskState; readonly createdAt: string };
+
+/** A task is named before it is stored, so that its row and its queue job can carry the same id. */
+export function newTaskId(): TaskId {
+  return crypto.randomUUID() as TaskId;
+}

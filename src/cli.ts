@@ -1,0 +1,73 @@
+/** `pullwright ...`: reads the arguments and hands over. Each command is a file of cli/, loaded when it is asked for. */
+import { UserError } from "./failure.ts";
+
+const USAGE = `pullwright COMMAND
+
+  serve [--with-worker]      take deliveries from GitHub
+  worker                     work on queued tasks
+  run [--json] "TASK"        do a task in this checkout, without GitHub; edits stay uncommitted
+  tasks [--limit N]          what was asked, newest first
+  show RUN [--json]          one run's journal
+  deliveries [--limit N]     what GitHub sent and why it started something or not
+  doctor                     check settings, sandbox, database, models and GitHub
+  eval DIR [--json]          run a folder of cases and score them
+
+for debugging
+  tool NAME --workspace DIR  run one tool as the agent would; JSON arguments on standard input
+  sandbox --workspace DIR [--timeout SECONDS] -- CMD...
+                             run a command as the agent's shell would
+
+Settings come from the environment; README.md lists them.`;
+
+/** Exit status of a wrong call, from sysexits(3). */
+const EX_USAGE = 64;
+
+export type Command = (args: readonly string[]) => Promise<number>;
+
+async function loadCommand(name: string | undefined): Promise<Command | null> {
+  switch (name) {
+    case "serve":
+      return (await import("./cli/serve.ts")).serve;
+    case "worker":
+      return (await import("./cli/serve.ts")).worker;
+    case "run":
+      return (await import("./cli/run.ts")).run;
+    case "tasks":
+      return (await import("./cli/lists.ts")).tasks;
+    case "show":
+      return (await import("./cli/lists.ts")).show;
+    case "deliveries":
+      return (await import("./cli/lists.ts")).deliveries;
+    case "doctor":
+      return (await import("./cli/doctor.ts")).doctor;
+    case "eval":
+      return (await import("./cli/eval.ts")).evaluate;
+    case "tool":
+      return (await import("./cli/tool.ts")).tool;
+    case "sandbox":
+      return (await import("./cli/sandbox.ts")).sandbox;
+    default:
+      return null;
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    console.log(USAGE);
+    return name === undefined ? EX_USAGE : 0;
+  }
+  const command = await loadCommand(name);
+  if (command) return command(rest);
+  console.error(`pullwright: there is no command "${name}"\n\n${USAGE}`);
+  return EX_USAGE;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  // parseArgs names the argument it could not read; a UserError is written to be read.
+  const isReadable = error instanceof UserError || (error instanceof TypeError && "code" in error);
+  console.error(isReadable ? `pullwright: ${error.message}` : error);
+  process.exitCode = isReadable ? EX_USAGE : 70;
+}

@@ -1,0 +1,66 @@
+/** `run`: a task in the checkout one stands in. No GitHub, no database; the journal is a file. */
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { requireIsolation } from "../main.ts";
+import { UserError } from "../failure.ts";
+import type { Journal } from "../journal.ts";
+import { defaultModels, openModel } from "../model/open-model.ts";
+import { renderEntry } from "../ops/tables.ts";
+import { renderOutcome } from "../ops/outcome-text.ts";
+import { runLocal } from "../run/run-local.ts";
+import { openSandbox } from "../sandbox/open-sandbox.ts";
+import { readSettings } from "../settings.ts";
+import { fileJournal } from "../store/journal-file.ts";
+
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { json: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  const task = positionals.join(" ").trim();
+  if (task === "") throw new UserError('usage: pullwright run [--json] "what to do"');
+  const settings = readSettings();
+  const root = findCheckout(process.cwd());
+  const model = openModel(defaultModels(settings).author, settings);
+  const sandbox = openSandbox(settings);
+  await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
+  const id = new Date().toISOString().replaceAll(/[:.]/g, "-");
+  const path = join(settings.dataDir, "local", `${id}.jsonl`);
+  const journal = aloud(await openFile(path), values.json);
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort(new UserError("Stopped. The edits made so far are in the checkout.")));
+  const parts = { model, sandbox, journal, limits: settings.limits, cacheKey: id, now: Date.now };
+  const outcome = await runLocal(parts, root, task, stop.signal);
+  if (!values.json) console.log(`\n${renderOutcome(outcome)}\n\njournal: ${path}`);
+  return outcome.kind === "changed" || outcome.kind === "nothing-changed" ? 0 : 1;
+}
+
+async function openFile(path: string): Promise<Journal> {
+  await mkdir(dirname(path), { recursive: true });
+  return fileJournal(path, Date.now);
+}
+
+/** Each entry is printed when it is durable. */
+function aloud(journal: Journal, asJson: boolean): Journal {
+  let seq = 0;
+  return {
+    read: () => journal.read(),
+    append: async (entry) => {
+      await journal.append(entry);
+      seq += 1;
+      const line = asJson ? JSON.stringify({ seq, at: Date.now(), entry }) : renderEntry(entry);
+      if (line !== "") console.log(line);
+    },
+  };
+}
+
+/** The checkout's root: the nearest folder upwards with a .git. Found by name only; no git runs on the host here. */
+function findCheckout(from: string): string {
+  for (let dir = from; ; dir = dirname(dir)) {
+    if (existsSync(join(dir, ".git"))) return dir;
+    if (dir === dirname(dir)) throw new UserError("run works in a git checkout, and there is none here or above.");
+  }
+}

@@ -1,0 +1,172 @@
+/** The composition root of the server and the worker: settings become parts, parts meet here and nowhere else. */
+import { join } from "node:path";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { pino, type Logger } from "pino";
+import { TransientError, UserError } from "./failure.ts";
+import { openForge } from "./forge/github.ts";
+import { defaultModels, openModel } from "./model/open-model.ts";
+import { Queue } from "./queue/queue.ts";
+import { openRecords } from "./run/records.ts";
+import { PROGRESS_GAP_MS } from "./run/progress.ts";
+import { failTask, runTask, type RunParts, type TaskRun } from "./run/run-task.ts";
+import { takeDelivery } from "./run/take-delivery.ts";
+import { openSandbox } from "./sandbox/open-sandbox.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
+import { requireGitHub, type Settings } from "./settings.ts";
+import { openDatabase, type Database, type Sql } from "./store/database.ts";
+import { finishTask, markRunning, readTask } from "./store/tasks.ts";
+import type { Rules } from "./trigger/decide.ts";
+import { pullwrightApp } from "./webhook/app.ts";
+import { startWebhookServer, type WebhookServer } from "./webhook/server.ts";
+import { Mirrors } from "./workspace/mirror.ts";
+
+/** What the server and the worker of one machine share. */
+export type Store = AsyncDisposable & { readonly database: Database; readonly queue: Queue<Sql> };
+
+/** A run that is still going when the process is told to stop gets this long before it is handed to another worker. */
+const STOP_GRACE_MS = 20_000;
+
+export function openLog(settings: Settings): Logger {
+  return pino({ level: settings.logLevel, base: null });
+}
+
+export async function openStore(settings: Settings, log: Logger): Promise<Store> {
+  const database = await openDatabase(settings);
+  log.info({ engine: database.engine }, "database open");
+  try {
+    const queue = await Queue.open({
+      url: database.url,
+      transaction: (fn) => database.transaction(fn),
+      onError: (error) => log.warn({ err: error }, "queue trouble"),
+    });
+    return {
+      database,
+      queue,
+      [Symbol.asyncDispose]: async () => {
+        await queue.stop({ graceMs: STOP_GRACE_MS });
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+/** Takes deliveries until it is closed. Does no work itself. */
+export async function startServer(settings: Settings, store: Store, log: Logger): Promise<WebhookServer> {
+  const github = requireGitHub(settings);
+  const rules = await readRules(settings, log);
+  const { queue, database } = store;
+  const server = await startWebhookServer({
+    ...{ appId: github.appId, privateKey: github.privateKey, secret: github.webhookSecret, apiUrl: github.apiUrl },
+    ...{ host: settings.host, port: settings.port, webhookPath: settings.webhookPath },
+    webhookProxyUrl: settings.webhookProxyUrl,
+    app: pullwrightApp({
+      rules,
+      accept: async (delivery) => {
+        await takeDelivery(queue, delivery, Date.now);
+      },
+      log,
+    }),
+    routes: [healthRoute(database)],
+    log,
+  });
+  log.info({ url: server.url, path: settings.webhookPath }, "listening for deliveries");
+  return server;
+}
+
+/** Works on tasks until the store is closed. Refuses to start without isolation, naming the remedy. */
+export async function startWorker(
+  settings: Settings,
+  store: Store,
+  log: Logger,
+  tuning: { readonly progressGapMs: number } = { progressGapMs: PROGRESS_GAP_MS },
+): Promise<void> {
+  const parts = await openRunParts(settings, log, tuning.progressGapMs);
+  const { database, queue } = store;
+  await queue.work({
+    concurrency: settings.concurrency,
+    run: async (taskId, _turn, signal) => {
+      const attempt = await markRunning(database, taskId);
+      const task = await readTask(database, taskId);
+      if (attempt === null || task === null) return; // Ended by another worker, or gone with its repository.
+      log.info({ taskId, attempt, goal: task.goal, repo: task.repo.id, thread: task.thread.number }, "run starts");
+      const state = await runTask(parts, withRecords(database, task, attempt), signal);
+      await finishTask(database, { taskId, attempt, state });
+      log.info({ taskId, attempt, state }, "run ended");
+    },
+    fail: async (taskId, message, cause) => {
+      log.error({ taskId, err: cause }, "run failed");
+      const task = await readTask(database, taskId);
+      if (task === null || task.attempt === 0) return;
+      await failTask(parts, withRecords(database, task, task.attempt), message);
+      await finishTask(database, { taskId, attempt: task.attempt, state: "failed" });
+    },
+  });
+  log.info({ concurrency: settings.concurrency, sandbox: parts.sandbox.driver }, "working on tasks");
+}
+
+/** Throws UserError when isolation is missing; a missing limit is only a warning. Never falls back to no sandbox. */
+export async function requireIsolation(sandbox: Sandbox, warn: (message: string) => void): Promise<void> {
+  const missing = (await sandbox.check()).filter(({ isPresent }) => !isPresent);
+  for (const feature of missing.filter(({ kind }) => kind === "limit")) {
+    warn(`${feature.name}: ${feature.detail}. ${feature.remedy}`);
+  }
+  const isolation = missing.filter(({ kind }) => kind === "isolation");
+  if (isolation.length === 0) return;
+  const lines = isolation.map(({ name, detail, remedy }) => `- ${name}: ${detail}. ${remedy}`);
+  throw new UserError(
+    `Repository code cannot be isolated on this machine, so nothing was started:\n${lines.join("\n")}`,
+  );
+}
+
+async function openRunParts(settings: Settings, log: Logger, progressGapMs: number): Promise<RunParts> {
+  const github = requireGitHub(settings);
+  const models = defaultModels(settings);
+  const sandbox = openSandbox(settings);
+  await requireIsolation(sandbox, (message) => log.warn({}, message));
+  const { reader, writer } = openForge(github);
+  const { anthropic, openai } = settings;
+  return {
+    ...{ reader, writer, sandbox, progressGapMs, log, now: Date.now },
+    mirrors: new Mirrors(join(settings.dataDir, "mirrors")),
+    openModel: async (role) => openModel(role === "reviewer" ? models.reviewer : models.author, settings),
+    runsDir: join(settings.dataDir, "runs"),
+    limits: settings.limits,
+    secrets: [github.privateKey, github.webhookSecret, anthropic?.apiKey, openai?.apiKey].filter(
+      (s) => s !== undefined,
+    ),
+  };
+}
+
+function withRecords(database: Database, task: TaskRun["task"], attempt: number): TaskRun {
+  return { task, attempt, records: openRecords(database, { taskId: task.id, attempt, now: Date.now }) };
+}
+
+/** The App's own name is asked of GitHub. While GitHub is away deliveries are taken all the same, under the usual name. */
+async function readRules(settings: Settings, log: Logger): Promise<Rules> {
+  const slug = await openForge(requireGitHub(settings))
+    .appSlug()
+    .catch((error: unknown) => {
+      if (!(error instanceof TransientError)) throw error;
+      log.warn({ err: error }, "GitHub could not be asked for the App's name");
+      return "pullwright";
+    });
+  return { label: settings.label, slug, automaticReview: true, reviewDrafts: false };
+}
+
+/** 200 while deliveries can be made durable, 503 while they cannot. */
+function healthRoute(database: Database): (request: IncomingMessage, response: ServerResponse) => boolean {
+  return (request, response) => {
+    if (request.method !== "GET" || request.url !== "/healthz") return false;
+    const answer = (status: number, text: string) => {
+      response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+    };
+    database.query("SELECT 1").then(
+      () => answer(200, `ok, ${database.engine}`),
+      () => answer(503, "the database does not answer"),
+    );
+    return true;
+  };
+}
