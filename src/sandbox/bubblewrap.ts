@@ -1,0 +1,98 @@
+/**
+ * The sandbox: one bubblewrap per command, in namespaces of its own, without network, capabilities or a view of the host.
+ * It never falls back to running outside; what cannot be isolated is not run.
+ */
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isMainThread } from "node:worker_threads";
+import { UserError } from "../failure.ts";
+import { type Bind, bubblewrapArguments, sandboxPath, type SandboxTools } from "./bubblewrap-arguments.ts";
+import { checkBubblewrap } from "./bubblewrap-check.ts";
+import { BubblewrapSession } from "./bubblewrap-session.ts";
+import { Channel } from "./channel.ts";
+import type { CgroupPlace } from "./cgroup-place.ts";
+import { Cgroup, cgroupName, findCgroupPlace } from "./cgroup.ts";
+import { writeEtcFolder } from "./etc-folder.ts";
+import { bindTools, readTopLevel, stageUnreachable, unstaged } from "./host-paths.ts";
+import { changeOwner, WorkspaceOwners } from "./owner.ts";
+import { findReadOnlyPaths } from "./read-only-paths.ts";
+import type { Sandbox, SandboxLimits, SandboxOpening, SandboxSession } from "./sandbox.ts";
+import { seccompFilter } from "./seccomp.ts";
+import { REMEDIES } from "./set-up-failure.ts";
+
+/** Opens sessions that share tools, and as root a uid where they share a workspace. */
+export function bubblewrapSandbox(tools: SandboxTools): Sandbox {
+  const opener = new Opener(tools);
+  return {
+    driver: "bubblewrap",
+    check: () =>
+      checkBubblewrap({ tools, open: (opening) => opener.open(opening), findPlace: () => opener.findPlace() }),
+    open: (opening) => opener.open(opening),
+  };
+}
+
+class Opener {
+  readonly #tools: SandboxTools;
+  readonly #owners = new WorkspaceOwners();
+  #place: Promise<CgroupPlace | null> | null = null;
+  #serial = 0;
+
+  constructor(tools: SandboxTools) {
+    this.#tools = tools;
+  }
+
+  /** The first call looks, and removes what dead workers left. */
+  findPlace(): Promise<CgroupPlace | null> {
+    return (this.#place ??= findCgroupPlace());
+  }
+
+  async open(opening: SandboxOpening): Promise<SandboxSession> {
+    // --die-with-parent means the thread that started it: a worker thread's end would end the command.
+    if (!isMainThread) throw new Error("A sandbox is opened from the main thread only.");
+    const filter = seccompFilter(process.arch);
+    if (filter === null) throw new UserError(REMEDIES.seccomp);
+
+    await using undo = new AsyncDisposableStack();
+    const workspaceDir = await realpath(opening.workspaceDir);
+    const readOnlyPaths = await findReadOnlyPaths(workspaceDir, opening.readOnlyPaths);
+    const [topLevel, toolBinds] = await Promise.all([readTopLevel(), bindTools(this.#tools)]);
+    const stateDir = await mkdtemp(join(await realpath(tmpdir()), "pullwright-"));
+    undo.defer(() => rm(stateDir, { recursive: true, force: true }));
+    const channel = await Channel.open(stateDir);
+    const etcPaths = writeEtcFolder(join(stateDir, "etc"));
+    const cgroup = await this.#openCgroup(opening.limits);
+    if (cgroup) undo.defer(() => cgroup.close());
+    const uid = await this.#takeOwnership(workspaceDir, stateDir, undo);
+
+    const wanted: Bind[] = [
+      { source: join(stateDir, "etc"), target: "/etc", isWritable: false },
+      ...toolBinds,
+      { source: workspaceDir, target: "/workspace", isWritable: !opening.isReadOnly },
+      ...readOnlyPaths.map(({ source, target }) => ({ source, target, isWritable: false })),
+    ];
+    // An ordinary user reaches what they may bind; there is nobody to stage it for them.
+    const { binds, stagingDir, staged } = uid === null ? unstaged(wanted) : await stageUnreachable(wanted);
+    const path = sandboxPath(this.#tools.tools);
+    const { scratchBytes } = opening.limits;
+    return new BubblewrapSession({
+      world: bubblewrapArguments({ binds, topLevel, etcPaths, path, scratchBytes }),
+      ...{ stagingDir, staged, readOnlyPaths, filter, channel, cgroup, uid, limits: opening.limits },
+      undo: undo.move(),
+    });
+  }
+
+  async #openCgroup(limits: SandboxLimits): Promise<Cgroup | null> {
+    const place = await this.findPlace();
+    return place && (await Cgroup.open(place, cgroupName(++this.#serial), limits));
+  }
+
+  /** The uid commands run as, or null when we are an ordinary user and they run as us. */
+  async #takeOwnership(workspaceDir: string, stateDir: string, undo: AsyncDisposableStack): Promise<number | null> {
+    if (process.getuid?.() !== 0) return null;
+    const uid = await this.#owners.take(workspaceDir);
+    undo.defer(() => this.#owners.giveBack(workspaceDir));
+    await changeOwner(stateDir, { uid, gid: uid });
+    return uid;
+  }
+}

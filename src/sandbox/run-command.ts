@@ -1,0 +1,174 @@
+/** One command from start to end, for every driver: feeds it, keeps its output, and stops it at a limit. */
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { TransientError } from "../failure.ts";
+import { type Channel, closeChildEnds, type Ends } from "./channel.ts";
+import type { Exec } from "./sandbox.ts";
+
+/** What we ended a command for. */
+export type Stop = "timed-out" | "output-limit" | "memory-limit" | "aborted";
+
+export type Ending = {
+  readonly stop: Stop | null;
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** The program could not be started; its errno name ("ENOENT"). */
+  readonly startError: string | null;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly wallMs: number;
+};
+
+export type Runner = {
+  readonly channel: Channel;
+  readonly start: (stdio: Ends["child"]) => ChildProcess;
+  /** SIGKILL for everything the command started, as far as it is known yet. */
+  readonly kill: (child: ChildProcess) => void;
+  /** Called once when the first process has ended; resolves when no other is left. */
+  readonly sweep: (child: ChildProcess) => Promise<void>;
+  /** Calls back when the command holds more memory than it may; returns how to stop watching. */
+  readonly watchMemory: (child: ChildProcess, exceeded: () => void) => () => void;
+};
+
+/** A killed process that is still there after this is stuck in the kernel; waiting longer would hang the run. */
+const KILL_WAIT_MS = 10_000;
+/** The pipe is empty at once when all writers are gone; only the host driver can leave one behind. */
+const DRAIN_WAIT_MS = 500;
+/** Errors of spawn with which no machine could start the command: too long, or a NUL byte in it. */
+export function isCommandsFault(startError: string): boolean {
+  return ["E2BIG", "ENAMETOOLONG", "ERR_INVALID_ARG_VALUE"].includes(startError);
+}
+
+/** For the person or model that wrote the command. */
+export function startErrorText(name: string): string {
+  if (name === "ENOENT") return "command not found\n";
+  if (name === "E2BIG") return "argument list too long; write it to a file or give it as input\n";
+  if (name === "ERR_INVALID_ARG_VALUE") return "an argument is empty or holds a NUL byte\n";
+  return `cannot be started (${name})\n`;
+}
+
+export async function runCommand(runner: Runner, command: Exec, signal: AbortSignal): Promise<Ending> {
+  signal.throwIfAborted();
+  const startedAt = performance.now();
+  const ends = runner.channel.openEnds(command.stdin);
+  const output = new Output(ends, command.outputBytesMax);
+  try {
+    const child = startChild(runner, ends);
+    const exit =
+      typeof child === "string"
+        ? { stop: null, code: null, signal: null, startError: child }
+        : await superviseChild({ child, runner, command, output }, signal);
+    await Promise.race([output.ended, delay(DRAIN_WAIT_MS, undefined, { ref: false })]);
+    const stop = exit.stop ?? (output.isOverLimit ? "output-limit" : null);
+    return { ...exit, stop, ...output.read(), wallMs: performance.now() - startedAt };
+  } finally {
+    for (const end of [ends.stdout, ends.stderr]) end.destroy();
+  }
+}
+
+/** The child, or the name of the error for which this command can never be started. */
+function startChild(runner: Runner, ends: Ends): ChildProcess | string {
+  try {
+    return runner.start(ends.child);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (isCommandsFault(code)) return code;
+    throw error;
+  } finally {
+    closeChildEnds(ends);
+  }
+}
+
+type Supervised = {
+  readonly child: ChildProcess;
+  readonly runner: Runner;
+  readonly command: Exec;
+  readonly output: Output;
+};
+
+async function superviseChild({ child, runner, command, output }: Supervised, signal: AbortSignal) {
+  let stop: Stop | null = null;
+  const hung = Promise.withResolvers<never>();
+  let killTimer: NodeJS.Timeout | undefined;
+  const end = (why: Stop) => {
+    if (stop !== null) return;
+    stop = why;
+    killTimer = setTimeout(() => hung.reject(stuck()), KILL_WAIT_MS);
+    runner.kill(child);
+  };
+  const onAbort = () => end("aborted");
+  signal.addEventListener("abort", onAbort, { once: true });
+  const timer = setTimeout(() => end("timed-out"), command.timeoutMs);
+  const unwatch = runner.watchMemory(child, () => end("memory-limit"));
+  output.onLimit(() => end("output-limit"));
+  try {
+    const exit = await Promise.race([waitForExit(child), hung.promise]);
+    if (exit.startError === null) await runner.sweep(child);
+    return { stop: readStop(stop), ...exit };
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(killTimer);
+    unwatch();
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The compiler does not see that a callback sets it. */
+function readStop(stop: Stop | null): Stop | null {
+  return stop;
+}
+
+function stuck(): TransientError {
+  return new TransientError(`A command's processes did not end within ${KILL_WAIT_MS} ms of SIGKILL.`);
+}
+
+type Exit = { readonly code: number | null; readonly signal: string | null; readonly startError: string | null };
+
+async function waitForExit(child: ChildProcess): Promise<Exit> {
+  try {
+    await once(child, "exit"); // Not "close": that waits for whoever holds the output.
+    return { code: child.exitCode, signal: child.signalCode, startError: null };
+  } catch (error) {
+    const startError = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    return { code: null, signal: null, startError };
+  }
+}
+
+/** Keeps stdout and stderr whole up to one cap on both together. */
+class Output {
+  readonly ended: Promise<unknown>;
+  readonly #stdout: Buffer[] = [];
+  readonly #stderr: Buffer[] = [];
+  #room: number;
+  #isOverLimit = false;
+  #tellLimit = () => {};
+
+  constructor(ends: Ends, bytesMax: number) {
+    this.#room = bytesMax;
+    this.ended = Promise.all([once(ends.stdout, "close"), once(ends.stderr, "close")]);
+    this.ended.catch(() => {}); // Nobody may be waiting when we destroy them.
+    ends.stdout.on("data", (bytes: Buffer) => this.#keep(this.#stdout, bytes));
+    ends.stderr.on("data", (bytes: Buffer) => this.#keep(this.#stderr, bytes));
+  }
+
+  get isOverLimit(): boolean {
+    return this.#isOverLimit;
+  }
+
+  onLimit(tell: () => void): void {
+    this.#tellLimit = tell;
+  }
+
+  read(): { readonly stdout: Buffer; readonly stderr: Buffer } {
+    return { stdout: Buffer.concat(this.#stdout), stderr: Buffer.concat(this.#stderr) };
+  }
+
+  #keep(kept: Buffer[], bytes: Buffer): void {
+    if (this.#room > 0) kept.push(bytes.subarray(0, this.#room));
+    this.#room -= bytes.length;
+    if (this.#room >= 0 || this.#isOverLimit) return;
+    this.#isOverLimit = true;
+    this.#tellLimit();
+  }
+}
