@@ -137,7 +137,7 @@ export function emitReviewComment(
   emit(sim, { event: "pull_request_review_comment", action, repo, sender, payload });
 }
 
-/** Sent once per installation when a webhook URL is first known, as GitHub does when someone installs the App. */
+/** One per installation, as when someone installs the App; sent only when asked, so that tests need not count it. */
 export function emitInstallations(sim: Sim): void {
   for (const installation of sim.installations) {
     sim.hooks.send({

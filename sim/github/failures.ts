@@ -9,7 +9,7 @@ export type PlannedFailure = {
   readonly body?: unknown;
   readonly times?: number;
   readonly dropConnection?: boolean;
-  /** "after": GitHub does what was asked, and only the answer is lost. API only, not git. */
+  /** "after": GitHub does what was asked, and only the answer is lost. For git that is always a dropped connection. */
   readonly when?: "before" | "after";
 };
 

@@ -40,11 +40,11 @@ export function readGitRequest(url: URL): GitRequest | null {
   return { owner: decodeURIComponent(owner), name: decodeURIComponent(name), verb, isPush, url };
 }
 
-/** Answers the request to its end; returns who asked, for the log. */
+/** Answers the request; `finish` ends the response, or cuts it off for a planned failure. Returns who asked, for the log. */
 export async function answerGit(
   sim: Sim,
   git: GitRequest,
-  { request, response }: { request: IncomingMessage; response: ServerResponse },
+  { request, response, finish }: { request: IncomingMessage; response: ServerResponse; finish: () => void },
 ): Promise<Actor> {
   const entered = enter(sim, git, request.headers.authorization);
   if (entered.kind === "refused") {
@@ -60,7 +60,7 @@ export async function answerGit(
   const run = () => runBackend({ repo, git, request, response });
   if (git.verb !== "git-receive-pack") {
     await run();
-    response.end();
+    finish();
     return actor;
   }
   await sim.inTurn(repo, async () => {
@@ -69,7 +69,7 @@ export async function answerGit(
     await applyPush(sim, { repo, sender: authorOf(sim, actor) }, diffRefs(before, await readRefs(repo.gitDir)));
   });
   // Only now: when `git push` is back, pull requests have followed. GitHub itself is a moment later.
-  response.end();
+  finish();
   return actor;
 }
 

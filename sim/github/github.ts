@@ -13,7 +13,7 @@ import { branchTip, git, resolveCommit, writeCommit, ZERO_SHA, type FileChanges 
 import { createGraphql } from "./graphql.ts";
 import { noreplyEmail } from "./json/accounts.ts";
 import { applyPush } from "./pushes.ts";
-import { GitHubSeed } from "./seed.ts";
+import { GitHubSeed, type ParsedSeed } from "./seed.ts";
 import { createListener, type RequestLog } from "./server.ts";
 import type { Sim } from "./sim.ts";
 import { createReaders, type Readers } from "./state.ts";
@@ -79,16 +79,7 @@ export async function startGitHub(options: GitHubOptions): Promise<GitHub> {
     createListener({ sim, failures, log, graphql: createGraphql(), state: () => readers.state() }),
   );
   const url = await listen(server, { port: options.port ?? 0, host: options.host ?? "127.0.0.1" });
-  const hooks = new Webhooks({
-    secret: seed.app.webhookSecret,
-    url: seed.app.webhookUrl ?? null,
-    appId: sim.app.id,
-    enterpriseHost: () => new URL(url).host,
-    nextId: () => sim.nextId(),
-    now,
-    time: () => sim.time(),
-  });
-  sim.open(url, hooks);
+  const hooks = openHooks(sim, seed.app, url);
   const close = async () => {
     await hooks.close();
     server.closeAllConnections();
@@ -119,6 +110,20 @@ export async function startGitHub(options: GitHubOptions): Promise<GitHub> {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+function openHooks(sim: Sim, app: ParsedSeed["app"], url: string): Webhooks {
+  const hooks = new Webhooks({
+    secret: app.webhookSecret,
+    url: app.webhookUrl ?? null,
+    appId: app.id,
+    enterpriseHost: () => new URL(url).host,
+    nextId: () => sim.nextId(),
+    now: sim.now,
+    time: () => sim.time(),
+  });
+  sim.open(url, hooks);
+  return hooks;
 }
 
 async function listen(server: Server, { port, host }: { port: number; host: string }): Promise<string> {

@@ -11,7 +11,6 @@ export type Account = {
 
 export type Level = "admin" | "write" | "read" | "none";
 export type Permissions = z.output<typeof PermissionMap>;
-export type PermissionName = keyof Permissions;
 
 export type App = {
   readonly id: number;

@@ -83,8 +83,9 @@ async function answer(server: Server, exchange: Exchange): Promise<void> {
     return fail(response, failure);
   }
   const git = readGitRequest(url);
-  if (git && !failure) {
-    const actor = await answerGit(server.sim, git, { request, response });
+  if (git) {
+    const finish = () => (failure ? void response.socket?.destroy() : void response.end());
+    const actor = await answerGit(server.sim, git, { request, response, finish });
     log(response.statusCode, nameOf(server.sim, actor));
     return;
   }

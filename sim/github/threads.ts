@@ -41,15 +41,30 @@ export function addThread<P extends Pull | null>(sim: Sim, thread: NewThread, pu
 
 type Change = { readonly repo: Repo; readonly thread: Thread; readonly sender: Account };
 
-/** New labels become labels of the repository, as when a person types one that does not exist yet. */
-export function addLabels(sim: Sim, { repo, thread, sender }: Change, names: readonly string[]): void {
-  for (const name of names) {
-    if (findLabel(thread.labels, name)) continue;
+export function addLabels(sim: Sim, change: Change, names: readonly string[]): void {
+  announceLabels(sim, change, attachLabels(sim, change, names));
+}
+
+/**
+ * Sets labels and leaves the events to announceLabels: an issue made with labels is "opened" with them, then "labeled" with each.
+ * New names become labels of the repository, as when a person types one that does not exist yet.
+ */
+export function attachLabels(
+  sim: Sim,
+  { repo, thread }: Pick<Change, "repo" | "thread">,
+  names: readonly string[],
+): readonly Label[] {
+  return names.flatMap((name) => {
+    if (findLabel(thread.labels, name)) return [];
     const label = findLabel(repo.labels, name) ?? createLabel(sim, repo, { name, color: "ededed", description: null });
     thread.labels.push(label);
     thread.updatedAt = sim.time();
-    emitLabel(sim, { repo, thread, sender, action: "labeled" }, label);
-  }
+    return [label];
+  });
+}
+
+export function announceLabels(sim: Sim, { repo, thread, sender }: Change, labels: readonly Label[]): void {
+  for (const label of labels) emitLabel(sim, { repo, thread, sender, action: "labeled" }, label);
 }
 
 /** False when the thread has no such label. */

@@ -5,7 +5,8 @@ import { nodeId, type Sim } from "../sim.ts";
 import { noreplyEmail, userJson } from "./accounts.ts";
 
 type Schemas = components["schemas"];
-export type RepositoryJson = Schemas["repository"];
+/** `custom_properties` is in every answer and not in this schema. */
+export type RepositoryJson = Schemas["repository"] & { readonly custom_properties: Readonly<Record<string, unknown>> };
 
 export function repoApiUrl(sim: Sim, repo: Repo): string {
   return `${sim.apiUrl}/repos/${repo.fullName}`;
@@ -102,6 +103,7 @@ export function repositoryJson(sim: Sim, repo: Repo): RepositoryJson {
     is_template: false,
     web_commit_signoff_required: false,
     topics: [],
+    custom_properties: {},
     visibility: repo.isPrivate ? "private" : "public",
     forks,
     open_issues: open,

@@ -7,7 +7,7 @@ import { issueJson, labelJson } from "../json/thread.ts";
 import type { Repo, Thread } from "../records.ts";
 import { created, GitHubError, ok, page, readBody, type Call, type Reply } from "../reply.ts";
 import type { Route } from "../router.ts";
-import { addLabels, addThread, removeLabel, setLabels, setState } from "../threads.ts";
+import { addLabels, addThread, announceLabels, attachLabels, removeLabel, setLabels, setState } from "../threads.ts";
 
 const AT = "/repos/:owner/:repo/issues";
 
@@ -53,9 +53,10 @@ function postIssue(call: Call): Reply {
   const author = authorOf(sim, actor);
   const viaApp = actor.kind === "installation";
   const thread = addThread(sim, { repo, author, viaApp, title: request.title, body: request.body }, null);
-  emitThread(sim, { repo, thread, sender: author, action: "opened" });
   // Labels of those who may not set them are dropped without a word.
-  if (mayTriage(call, repo)) addLabels(sim, { repo, thread, sender: author }, request.labels);
+  const labels = mayTriage(call, repo) ? attachLabels(sim, { repo, thread }, request.labels) : [];
+  emitThread(sim, { repo, thread, sender: author, action: "opened" });
+  announceLabels(sim, { repo, thread, sender: author }, labels);
   return created(issueJson(sim, repo, thread));
 }
 
