@@ -18,6 +18,7 @@ import { finishTask, markRunning, readTask } from "./store/tasks.ts";
 import type { Rules } from "./trigger/decide.ts";
 import { pullwrightApp } from "./webhook/app.ts";
 import { startWebhookServer, type WebhookServer } from "./webhook/server.ts";
+import type { TaskId } from "./task.ts";
 import { Mirrors } from "./workspace/mirror.ts";
 
 /** What the server and the worker of one machine share. */
@@ -34,7 +35,7 @@ export async function openStore(settings: Settings, log: Logger): Promise<Store>
   const database = await openDatabase(settings);
   log.info({ engine: database.engine }, "database open");
   try {
-    const queue = await Queue.open({
+    const queue = await Queue.open<Sql>({
       url: database.url,
       transaction: (fn) => database.transaction(fn),
       onError: (error) => log.warn({ err: error }, "queue trouble"),
@@ -77,25 +78,12 @@ export async function startServer(settings: Settings, store: Store, log: Logger)
 }
 
 /** Works on tasks until the store is closed. Refuses to start without isolation, naming the remedy. */
-export async function startWorker(
-  settings: Settings,
-  store: Store,
-  log: Logger,
-  tuning: { readonly progressGapMs: number } = { progressGapMs: PROGRESS_GAP_MS },
-): Promise<void> {
-  const parts = await openRunParts(settings, log, tuning.progressGapMs);
+export async function startWorker(settings: Settings, store: Store, log: Logger): Promise<void> {
+  const parts = await openRunParts(settings, log);
   const { database, queue } = store;
   await queue.work({
     concurrency: settings.concurrency,
-    run: async (taskId, _turn, signal) => {
-      const attempt = await markRunning(database, taskId);
-      const task = await readTask(database, taskId);
-      if (attempt === null || task === null) return; // Ended by another worker, or gone with its repository.
-      log.info({ taskId, attempt, goal: task.goal, repo: task.repo.id, thread: task.thread.number }, "run starts");
-      const state = await runTask(parts, withRecords(database, task, attempt), signal);
-      await finishTask(database, { taskId, attempt, state });
-      log.info({ taskId, attempt, state }, "run ended");
-    },
+    run: (taskId, _turn, signal) => runQueued(parts, database, taskId, signal),
     fail: async (taskId, message, cause) => {
       log.error({ taskId, err: cause }, "run failed");
       const task = await readTask(database, taskId);
@@ -105,6 +93,23 @@ export async function startWorker(
     },
   });
   log.info({ concurrency: settings.concurrency, sandbox: parts.sandbox.driver }, "working on tasks");
+}
+
+/** The next attempt at a task, to its end. Nothing is done for a task that has ended. */
+export async function runQueued(
+  parts: RunParts,
+  database: Database,
+  taskId: TaskId,
+  signal: AbortSignal,
+): Promise<void> {
+  const attempt = await markRunning(database, taskId);
+  const task = await readTask(database, taskId);
+  if (attempt === null || task === null) return; // Ended by another worker, or gone with its repository.
+  const { log } = parts;
+  log.info({ taskId, attempt, goal: task.goal, repo: task.repo.id, thread: task.thread.number }, "run starts");
+  const state = await runTask(parts, withRecords(database, task, attempt), signal);
+  await finishTask(database, { taskId, attempt, state });
+  log.info({ taskId, attempt, state }, "run ended");
 }
 
 /** Throws UserError when isolation is missing; a missing limit is only a warning. Never falls back to no sandbox. */
@@ -121,7 +126,8 @@ export async function requireIsolation(sandbox: Sandbox, warn: (message: string)
   );
 }
 
-async function openRunParts(settings: Settings, log: Logger, progressGapMs: number): Promise<RunParts> {
+/** Everything a run needs, checked: models with keys, a sandbox that isolates. */
+export async function openRunParts(settings: Settings, log: Logger): Promise<RunParts> {
   const github = requireGitHub(settings);
   const models = defaultModels(settings);
   const sandbox = openSandbox(settings);
@@ -129,7 +135,8 @@ async function openRunParts(settings: Settings, log: Logger, progressGapMs: numb
   const { reader, writer } = openForge(github);
   const { anthropic, openai } = settings;
   return {
-    ...{ reader, writer, sandbox, progressGapMs, log, now: Date.now },
+    ...{ reader, writer, sandbox, log, now: Date.now },
+    progressGapMs: PROGRESS_GAP_MS,
     mirrors: new Mirrors(join(settings.dataDir, "mirrors")),
     openModel: async (role) => openModel(role === "reviewer" ? models.reviewer : models.author, settings),
     runsDir: join(settings.dataDir, "runs"),

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Greets the person named.
+echo "Hello, $1"

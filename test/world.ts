@@ -1,0 +1,150 @@
+/** The whole product on real parts: database, server, worker, git, sandbox. Only GitHub and the models are stand-ins. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Octokit } from "octokit";
+import { openLog, openRunParts, openStore, runQueued, startServer, startWorker, type Store } from "../src/main.ts";
+import { readSettings, type Settings } from "../src/settings.ts";
+import { listTasks, type StoredTask } from "../src/store/tasks.ts";
+import { startGitHub, type GitHub, type GitHubSeed } from "../sim/github/github.ts";
+import { startModels, type Models, type Script } from "../sim/models/models.ts";
+import { openTestDatabase } from "./database.ts";
+
+export type Wire = "anthropic" | "openai";
+
+export type WorldOptions = {
+  readonly wire: Wire;
+  readonly script: Script;
+  readonly files: Readonly<Record<string, string>>;
+  /** False when a test starts workers of its own, as processes. */
+  readonly withWorker?: boolean;
+};
+
+export const REPO = "acme/widget";
+const ENDED: readonly StoredTask["state"][] = ["succeeded", "failed", "ignored"];
+
+/** The keys and secrets that exist in a world: none may turn up where it does not belong. */
+export const SECRETS = { anthropic: "sk-ant-test-0123456789abcdef", openai: "sk-proj-test-0123456789abcdef" } as const;
+
+export const SEED = (files: Readonly<Record<string, string>>): GitHubSeed => ({
+  app: { slug: "pullwright" },
+  users: [{ login: "ada" }, { login: "bob" }, { login: "mallory" }, { login: "acme", type: "Organization" }],
+  repositories: [
+    {
+      ...{ owner: "acme", name: "widget", private: true, content: { ...files } },
+      collaborators: { ada: "write", bob: "read" },
+    },
+  ],
+});
+
+export class World implements AsyncDisposable {
+  readonly github: GitHub;
+  readonly models: Models;
+  readonly store: Store;
+  readonly settings: Settings;
+  /** What a worker process of this world is started with. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    parts: Pick<World, "github" | "models" | "store" | "settings" | "env">,
+    stack: AsyncDisposableStack,
+  ) {
+    this.github = parts.github;
+    this.models = parts.models;
+    this.store = parts.store;
+    this.settings = parts.settings;
+    this.env = parts.env;
+    this.#stack = stack;
+  }
+
+  static async open(options: WorldOptions): Promise<World> {
+    await using stack = new AsyncDisposableStack();
+    const dataDir = await mkdtemp(join(tmpdir(), "pw-world-"));
+    stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+    const database = stack.use(await openTestDatabase());
+    const github = stack.use(await startGitHub({ seed: SEED(options.files) }));
+    const models = await startModels({ script: options.script });
+    stack.defer(() => models.close());
+    const env = environment({ dataDir, databaseUrl: database.url, github, models, wire: options.wire });
+    const settings = readSettings(env);
+    const log = openLog(settings);
+    const store = stack.use(await openStore(settings, log));
+    const server = await startServer(settings, store, log);
+    stack.defer(() => server.close());
+    github.setWebhookUrl(`${server.url}${settings.webhookPath}`);
+    if (options.withWorker !== false) await startWorker(settings, store, log);
+    return new World({ github, models, store, settings, env }, stack.move());
+  }
+
+  /** GitHub's API as this person uses it. */
+  as(login: string): Octokit["rest"] {
+    return new Octokit({ auth: this.github.tokenFor(login), baseUrl: this.github.apiUrl }).rest;
+  }
+
+  /** Resolves when `count` tasks have ended and no other is waiting or running. Rejects after `waitMs`. */
+  async ended(count: number, waitMs = 50_000): Promise<readonly StoredTask[]> {
+    return this.until(waitMs, async () => {
+      const tasks = await listTasks(this.store.database, { limit: 100 });
+      return tasks.length >= count && tasks.every(({ state }) => ENDED.includes(state)) ? tasks : null;
+    });
+  }
+
+  /** Asks until there is an answer: for facts that no journal entry announces. */
+  async until<T>(waitMs: number, ask: () => Promise<T | null>): Promise<T> {
+    const giveUpAt = Date.now() + waitMs;
+    for (;;) {
+      const answer = await ask();
+      if (answer !== null) return answer;
+      if (Date.now() > giveUpAt) throw new Error(`nothing after ${waitMs} ms: ${await this.describe()}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** The same task once more, as after a worker that was lost when everything had been said and done. */
+  async runAgain(task: StoredTask): Promise<void> {
+    await this.store.database.query("UPDATE pullwright.tasks SET state = 'running' WHERE id = $1", [task.id]);
+    const parts = await openRunParts(this.settings, openLog(this.settings));
+    await runQueued(parts, this.store.database, task.id, new AbortController().signal);
+  }
+
+  async describe(): Promise<string> {
+    const tasks = await this.store.database.query("SELECT key, state, attempt FROM pullwright.tasks");
+    const journal = await this.store.database.query(
+      "SELECT kind, left(entry::text, 300) AS entry FROM pullwright.journal ORDER BY at DESC LIMIT 5",
+    );
+    const deliveries = await this.store.database.query("SELECT event, decision, reason FROM pullwright.deliveries");
+    return JSON.stringify({ tasks, journal, deliveries }, null, 1);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+type Places = {
+  readonly dataDir: string;
+  readonly databaseUrl: string;
+  readonly github: GitHub;
+  readonly models: Models;
+  readonly wire: Wire;
+};
+
+/** The environment a real installation would have. Only one vendor has a key, so that one does everything. */
+function environment({ dataDir, databaseUrl, github, models, wire }: Places): Record<string, string> {
+  const vendor: Record<string, string> =
+    wire === "anthropic"
+      ? { ANTHROPIC_API_KEY: SECRETS.anthropic, ANTHROPIC_BASE_URL: models.anthropicBaseUrl }
+      : { OPENAI_API_KEY: SECRETS.openai, OPENAI_BASE_URL: models.openaiBaseUrl };
+  return {
+    ...vendor,
+    APP_ID: String(github.appId),
+    PRIVATE_KEY: github.privateKey,
+    WEBHOOK_SECRET: github.webhookSecret,
+    GITHUB_API_URL: github.apiUrl,
+    DATABASE_URL: databaseUrl,
+    PULLWRIGHT_DATA: dataDir,
+    PORT: "0",
+    PULLWRIGHT_LOG: process.env["PULLWRIGHT_TEST_LOG"] ?? "silent",
+  };
+}
