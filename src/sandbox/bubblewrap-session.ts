@@ -34,8 +34,8 @@ export type SessionParts = {
 
 /** How often memory is summed up where no control group does it. A hog takes some 50 MB in this time. */
 const MEMORY_POLL_MS = 50;
-/** Behind the server, which has ten seconds to answer GitHub. */
-const NICENESS = 10;
+/** A little behind the server, which has ten seconds to answer GitHub. */
+const NICENESS = 5;
 
 /** Shell conventions for a command that could not be started. */
 const CANNOT_RUN = 126;

@@ -2,7 +2,7 @@
  * The sandbox: one bubblewrap per command, in namespaces of its own, without network, capabilities or a view of the host.
  * It never falls back to running outside; what cannot be isolated is not run.
  */
-import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
@@ -59,7 +59,8 @@ class Opener {
     const [topLevel, toolBinds] = await Promise.all([readTopLevel(), bindTools(this.#tools)]);
     const stateDir = await mkdtemp(join(await realpath(tmpdir()), "pullwright-"));
     undo.defer(() => rm(stateDir, { recursive: true, force: true }));
-    const channel = await Channel.open(stateDir);
+    await chmod(stateDir, 0o711); // Nothing of it needs to be staged then; what matters in it is closed.
+    const channel = await Channel.open(join(stateDir, "pipes"));
     const etcPaths = writeEtcFolder(join(stateDir, "etc"));
     const cgroup = await this.#openCgroup(opening.limits);
     if (cgroup) undo.defer(() => cgroup.close());

@@ -4,6 +4,7 @@
  */
 import { execFile } from "node:child_process";
 import { chmodSync, closeSync, constants, openSync, rmSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -23,7 +24,9 @@ export class Channel {
     this.#folder = folder;
   }
 
+  /** Makes the folder, closed to others. */
   static async open(folder: string): Promise<Channel> {
+    await mkdir(folder, { mode: 0o700 });
     const paths = ["stdout", "stderr"].map((name) => join(folder, name));
     await promisify(execFile)("mkfifo", ["-m", "600", "--", ...paths]);
     return new Channel(folder);

@@ -22,7 +22,7 @@ const HOST_PATHS = [
   ...["mime.types", "protocols", "services"],
 ];
 
-/** Fills an empty folder and returns the host paths to bind over it. World-readable: the reader is an unprivileged uid. */
+/** Makes and fills the folder, and returns the host paths to bind over it. The reader is an unprivileged uid. */
 export function writeEtcFolder(folder: string): readonly string[] {
   mkdirSync(folder, { mode: 0o755 });
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text, { mode: 0o644 });

@@ -37,7 +37,7 @@ async function openHostSession(opening: SandboxOpening, tools: SandboxTools): Pr
   await using undo = new AsyncDisposableStack();
   const stateDir = await mkdtemp(join(await realpath(tmpdir()), "pullwright-"));
   undo.defer(() => rm(stateDir, { recursive: true, force: true }));
-  const channel = await Channel.open(stateDir);
+  const channel = await Channel.open(join(stateDir, "pipes"));
   const [home, scratch] = [join(stateDir, "home"), join(stateDir, "tmp")];
   await Promise.all([mkdir(home), mkdir(scratch)]);
   const environment = { ...innerEnvironment(hostPath(tools)), HOME: home, TMPDIR: scratch };
