@@ -1,5 +1,6 @@
 /** Before all tests: one real PostgreSQL, and in it a template with every table, which a test copies in tens of milliseconds. */
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdtemp, readdir, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -9,6 +10,10 @@ declare module "vitest" {
     readonly databaseServerUrl: string;
   }
 }
+
+const PREFIX = "pullwright-test-";
+/** What a run of all tests needs, some times over; Docker's /dev/shm has 64 MB. */
+const ROOM_BYTES = 2_000_000_000;
 
 export const TEMPLATE = "pullwright_template";
 
@@ -23,7 +28,11 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   const { openDatabase } = await import("../src/store/database.ts"); // Here, because an older Node cannot load them.
   const { Queue } = await import("../src/queue/queue.ts");
   const { startEmbedded } = await import("../src/store/embedded.ts");
-  const dataDir = await mkdtemp(join(tmpdir(), "pullwright-test-"));
+  const { tryExclusive } = await import("../src/store/file-lock.ts");
+
+  const folder = await roomyFolder();
+  for (const name of await readdir(folder)) if (name.startsWith(PREFIX)) await sweep(join(folder, name));
+  const dataDir = await mkdtemp(join(folder, PREFIX));
   await chmod(dataDir, 0o711); // The server may have to run as another user.
   const server = await startEmbedded({ dataDir });
 
@@ -48,6 +57,23 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     await server.release();
     await rm(dataDir, { recursive: true, force: true });
   };
+
+  /** A test run that was killed left its server behind. One that still runs holds the lock. */
+  async function sweep(left: string): Promise<void> {
+    const lock = join(left, "postgres", "users.lock");
+    if (!existsSync(lock)) return;
+    const unused = tryExclusive(lock);
+    if (!unused) return;
+    unused.release();
+    await startEmbedded({ dataDir: left }).then((orphan) => orphan.release());
+    await rm(left, { recursive: true, force: true });
+  }
+}
+
+/** Memory where there is enough: on a busy disk the copy of a template takes ten times as long. */
+export async function roomyFolder(): Promise<string> {
+  const memory = await statfs("/dev/shm").catch(() => null); // Linux only.
+  return memory && memory.bavail * memory.bsize > ROOM_BYTES ? "/dev/shm" : tmpdir();
 }
 
 /** The same server, another database. */

@@ -6,29 +6,30 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Db, type Job, PgBoss } from "pg-boss";
 import type { TaskId } from "../task.ts";
 import { ATTEMPTS_MAX, judge, judgeLost } from "./judge.ts";
+import * as limits from "./limits.ts";
 
 /** One open transaction; store's Sql fits. */
 export type Tx = {
   query(text: string, values?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
 };
 
-export type QueueSettings = {
+export type QueueSettings<T extends Tx> = {
   /** For a pool of the queue's own: LISTEN and heartbeats must not wait behind a page that reads journals. */
   readonly url: string;
-  readonly transaction: <T>(fn: (tx: Tx) => Promise<T>) => Promise<T>;
+  readonly transaction: <V>(fn: (tx: T) => Promise<V>) => Promise<V>;
   /** What went wrong beside the tasks: a lost connection, a late heartbeat. For the log. */
   readonly onError: (error: unknown) => void;
   /** A worker that is silent for so long has lost its task. 10 is pg-boss's minimum. */
   readonly heartbeatSeconds?: number;
 };
 
-export type Acceptance = {
+export type Acceptance<T extends Tx> = {
   /** False when this delivery is known. */
-  readonly record: (tx: Tx) => Promise<boolean>;
+  readonly record: (tx: T) => Promise<boolean>;
   readonly task: null | {
     readonly id: TaskId;
     /** False when the same request is a task already. */
-    readonly insert: (tx: Tx) => Promise<boolean>;
+    readonly insert: (tx: T) => Promise<boolean>;
     /** Tasks with the same key run one after the other: `repoId:threadNumber`. */
     readonly key: string;
     /** Higher goes first. */
@@ -57,67 +58,44 @@ export type Stats = { readonly queued: number; readonly active: number; readonly
 
 const QUEUE = "tasks";
 
-/** Long enough for a stalled event loop, short enough that a dead run is noticed within 30 s (with MONITOR and POLL). */
-const HEARTBEAT_SECONDS = 15;
-const HEARTBEAT_REFRESH_SECONDS = 3;
-const MONITOR_SECONDS = 2;
-const POLL_SECONDS = 2;
+/** Why a task was handed out again: after so many errors, and so many workers that stopped in an orderly way. All else was lost. */
+type Ticket = { readonly failures: number; readonly handedOver: number };
 
-/** Heartbeats watch over a run, and the run watches its own time; this is the net below both. */
-const EXPIRE_SECONDS = 12 * 3600;
-
-/** A task that took down this many workers is not given a next one. */
-const LOST_MAX = 5;
-/** Never reached: every way to hand a task out again has a limit of its own above. */
-const RETRY_LIMIT = 1000;
-/** When even saying that a task failed fails. */
-const TELL_AGAIN_MS = 30_000;
-
-/** The history is in our own tables; a small job table keeps fetching fast. */
-const KEEP_ENDED_SECONDS = 24 * 3600;
-/** A task that waited this long is nobody's wish any more. */
-const KEEP_QUEUED_SECONDS = 14 * 24 * 3600;
-
-const POOL_MAX = 5;
-/** After its signal was aborted, a run has this long to clean up before `stop` returns without it. */
-const UNWIND_MS = 5_000;
-
-type Ticket = { readonly failures: number };
-
-export class Queue {
+export class Queue<T extends Tx> {
   readonly #boss: PgBoss;
-  readonly #transaction: QueueSettings["transaction"];
-  readonly #onError: QueueSettings["onError"];
-  readonly #running = new Map<string, { readonly cancel: AbortController; readonly done: Promise<void> }>();
+  readonly #transaction: QueueSettings<T>["transaction"];
+  readonly #onError: QueueSettings<T>["onError"];
+  readonly #running = new Map<string, AbortController>();
+  readonly #stopping = new AbortController();
 
-  private constructor(boss: PgBoss, settings: QueueSettings) {
+  private constructor(boss: PgBoss, settings: QueueSettings<T>) {
     this.#boss = boss;
     this.#transaction = settings.transaction;
     this.#onError = settings.onError;
   }
 
   /** Makes or updates pg-boss's own schema (`pgboss`) and the queue. */
-  static async open(settings: QueueSettings): Promise<Queue> {
+  static async open<T extends Tx>(settings: QueueSettings<T>): Promise<Queue<T>> {
     const boss = new PgBoss({
       connectionString: settings.url,
       application_name: "pullwright-queue",
-      max: POOL_MAX,
+      max: limits.POOL_MAX,
       useListenNotify: true,
       schedule: false,
-      superviseIntervalSeconds: MONITOR_SECONDS,
-      monitorIntervalSeconds: MONITOR_SECONDS,
+      superviseIntervalSeconds: limits.MONITOR_SECONDS,
+      monitorIntervalSeconds: limits.MONITOR_SECONDS,
       // pg-boss skips the keys it saw running when it last counted; this is how old that count may be.
       queueCacheIntervalSeconds: 1,
     });
     boss.on("error", settings.onError);
     const options = {
       notify: true,
-      retryLimit: RETRY_LIMIT,
+      retryLimit: limits.RETRY_LIMIT,
       retryDelay: 0, // After a lost worker: at once. After an error, judge says when.
-      expireInSeconds: EXPIRE_SECONDS,
-      heartbeatSeconds: settings.heartbeatSeconds ?? HEARTBEAT_SECONDS,
-      deleteAfterSeconds: KEEP_ENDED_SECONDS,
-      retentionSeconds: KEEP_QUEUED_SECONDS,
+      expireInSeconds: limits.EXPIRE_SECONDS,
+      heartbeatSeconds: settings.heartbeatSeconds ?? limits.HEARTBEAT_SECONDS,
+      deleteAfterSeconds: limits.KEEP_ENDED_SECONDS,
+      retentionSeconds: limits.KEEP_QUEUED_SECONDS,
     };
     try {
       await boss.start();
@@ -131,13 +109,13 @@ export class Queue {
   }
 
   /** All or nothing, and durable when it resolves: only then may GitHub be told that the delivery arrived. */
-  async accept({ record, task }: Acceptance): Promise<Accepted> {
+  async accept({ record, task }: Acceptance<T>): Promise<Accepted> {
     return this.#transaction(async (tx) => {
       if (!(await record(tx))) return "duplicate-delivery";
       if (task === null) return "recorded";
       if (!(await task.insert(tx))) return "duplicate-task";
       const { id, key, priority } = task;
-      const ticket: Ticket = { failures: 0 };
+      const ticket: Ticket = { failures: 0, handedOver: 0 };
       const sent = await this.#boss.send(QUEUE, ticket, {
         id,
         singletonKey: key, // With the queue's policy: a unique index lets one of a key be active.
@@ -154,9 +132,10 @@ export class Queue {
   async work({ concurrency, run, fail }: Work): Promise<void> {
     const options = {
       localConcurrency: concurrency,
-      heartbeatRefreshSeconds: HEARTBEAT_REFRESH_SECONDS,
-      pollingIntervalSeconds: POLL_SECONDS,
-      notifyPollingIntervalSeconds: POLL_SECONDS,
+      heartbeatRefreshSeconds: limits.HEARTBEAT_REFRESH_SECONDS,
+      pollingIntervalSeconds: limits.POLL_SECONDS,
+      notifyPollingIntervalSeconds: limits.POLL_SECONDS,
+      burstWhenReadyExceeds: 1, // While more waits, whoever is done fetches again at once.
       // Not what keeps a key to one run (it is not strict), but what looks past waiting tasks of a busy key to the next one;
       // with the policy alone they block the head of the queue.
       groupConcurrency: 1,
@@ -164,23 +143,29 @@ export class Queue {
     await this.#boss.work<Ticket>(QUEUE, options, async ([job]) => {
       if (!job) return;
       const cancel = new AbortController();
-      const done = this.#perform(job, { run, fail }, AbortSignal.any([job.signal, cancel.signal]));
-      this.#running.set(job.id, { cancel, done });
-      await done.finally(() => this.#running.delete(job.id));
+      this.#running.set(job.id, cancel);
+      try {
+        const signal = AbortSignal.any([job.signal, cancel.signal, this.#stopping.signal]);
+        await this.#perform(job, { run, fail }, signal);
+      } finally {
+        this.#running.delete(job.id);
+      }
     });
   }
 
   /** A waiting task is never run; a running one sees its signal aborted, at once here, within seconds on another machine. */
   async cancel(taskId: TaskId): Promise<void> {
     await this.#boss.cancel(QUEUE, taskId);
-    this.#running.get(taskId)?.cancel.abort(new Error("the task was cancelled"));
+    this.#running.get(taskId)?.abort(new Error("the task was cancelled"));
   }
 
   /** No new tasks; those that run have `graceMs` to end, then their signal is aborted and another worker gets them. */
   async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
-    const running = [...this.#running.values()].map(({ done }) => done);
-    await this.#boss.stop({ graceful: graceMs > 0, timeout: graceMs });
-    await Promise.race([Promise.allSettled(running), delay(UNWIND_MS, null, { ref: false })]);
+    const ended = this.#boss.offWork(QUEUE, { wait: true });
+    await Promise.race([ended, delay(graceMs, null, { ref: false })]);
+    this.#stopping.abort(new Error("the worker stops"));
+    await Promise.race([ended, delay(limits.UNWIND_MS, null, { ref: false })]);
+    await this.#boss.stop({ graceful: false });
   }
 
   async stats(): Promise<Stats> {
@@ -190,15 +175,16 @@ export class Queue {
 
   async #perform(job: Job<Ticket>, { run, fail }: Pick<Work, "run" | "fail">, signal: AbortSignal): Promise<void> {
     const taskId = toTaskId(job.id);
-    const { failures } = job.data;
+    const { failures, handedOver } = job.data;
     const attempt = failures + 1;
-    const runs = job.retryCount - failures;
-    let verdict = judgeLost({ taskId, runs });
+    const lost = job.retryCount - failures - handedOver;
+    let verdict = judgeLost({ taskId, runs: lost });
     let cause: unknown = null;
-    if (runs < LOST_MAX) {
+    if (lost < limits.LOST_MAX) {
       try {
         return await run(taskId, { retryCount: job.retryCount, isLast: attempt >= ATTEMPTS_MAX }, signal);
       } catch (error) {
+        if (this.#stopping.signal.aborted) return this.#handOver(job);
         if (signal.aborted) return; // Cancelled, or another worker's by now: nobody waits for our verdict.
         verdict = judge(error, { taskId, attempt });
         cause = error;
@@ -206,19 +192,23 @@ export class Queue {
     }
     if (verdict.kind === "retry") {
       this.#onError(cause);
-      return this.#retry(job, { failures: attempt, afterMs: verdict.afterMs });
+      return this.#giveBack(job, { ticket: { failures: attempt, handedOver }, afterMs: verdict.afterMs });
     }
     try {
       await fail(taskId, verdict.message, cause);
     } catch (error) {
       this.#onError(error);
-      await this.#retry(job, { failures, afterMs: TELL_AGAIN_MS });
+      await this.#giveBack(job, { ticket: job.data, afterMs: limits.TELL_AGAIN_MS });
     }
   }
 
-  /** Gives the job back with a time of our choosing; pg-boss's own delay would be the same for every error. */
-  async #retry(job: Job<Ticket>, { failures, afterMs }: Ticket & { readonly afterMs: number }): Promise<void> {
-    const ticket: Ticket = { failures };
+  /** Only now that the run has cleaned up: the next worker starts at once. */
+  async #handOver(job: Job<Ticket>): Promise<void> {
+    await this.#giveBack(job, { ticket: { ...job.data, handedOver: job.data.handedOver + 1 }, afterMs: 0 });
+  }
+
+  /** With a time of our choosing: pg-boss's own delay would be the same for every error. */
+  async #giveBack(job: Job<Ticket>, { ticket, afterMs }: { readonly ticket: Ticket; readonly afterMs: number }) {
     await this.#transaction(async (tx) => {
       const db = joined(tx);
       const failed = await this.#boss.fail(QUEUE, { id: job.id, retryCount: job.retryCount }, null, { db });

@@ -1,0 +1,26 @@
+/** The times and numbers that bound what the queue does, with their reasons. */
+
+/** Long enough for a stalled event loop, short enough that a dead run is noticed within 30 s (with MONITOR and POLL). */
+export const HEARTBEAT_SECONDS = 15;
+export const HEARTBEAT_REFRESH_SECONDS = 3;
+export const MONITOR_SECONDS = 2;
+export const POLL_SECONDS = 1;
+
+/** Heartbeats watch over a run, and the run watches its own time; this is the net below both. */
+export const EXPIRE_SECONDS = 12 * 3600;
+
+/** A task that took down this many workers is not given a next one. */
+export const LOST_MAX = 5;
+/** Never reached: every way to hand a task out again has a limit of its own above. */
+export const RETRY_LIMIT = 1000;
+/** When even saying that a task failed fails. */
+export const TELL_AGAIN_MS = 30_000;
+
+/** The history is in our own tables; a small job table keeps fetching fast. */
+export const KEEP_ENDED_SECONDS = 24 * 3600;
+/** A task that waited this long is nobody's wish any more. */
+export const KEEP_QUEUED_SECONDS = 14 * 24 * 3600;
+
+export const POOL_MAX = 5;
+/** After its signal was aborted, a run has this long to clean up before `stop` returns without it. */
+export const UNWIND_MS = 5_000;
