@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pino, type Logger } from "pino";
-import { TransientError, UserError } from "./failure.ts";
+import { TransientError } from "./failure.ts";
 import { openForge } from "./forge/github.ts";
 import { defaultModels, openModel } from "./model/open-model.ts";
 import { Queue } from "./queue/queue.ts";
@@ -11,7 +11,7 @@ import { PROGRESS_GAP_MS } from "./run/progress.ts";
 import { failTask, runTask, type RunParts, type TaskRun } from "./run/run-task.ts";
 import { takeDelivery } from "./run/take-delivery.ts";
 import { openSandbox } from "./sandbox/open-sandbox.ts";
-import type { Sandbox } from "./sandbox/sandbox.ts";
+import { requireIsolation } from "./sandbox/require-isolation.ts";
 import { requireGitHub, type Settings } from "./settings.ts";
 import { openDatabase, type Database, type Sql } from "./store/database.ts";
 import { finishTask, markRunning, readTask } from "./store/tasks.ts";
@@ -110,20 +110,6 @@ export async function runQueued(
   const state = await runTask(parts, withRecords(database, task, attempt), signal);
   await finishTask(database, { taskId, attempt, state });
   log.info({ taskId, attempt, state }, "run ended");
-}
-
-/** Throws UserError when isolation is missing; a missing limit is only a warning. Never falls back to no sandbox. */
-export async function requireIsolation(sandbox: Sandbox, warn: (message: string) => void): Promise<void> {
-  const missing = (await sandbox.check()).filter(({ isPresent }) => !isPresent);
-  for (const feature of missing.filter(({ kind }) => kind === "limit")) {
-    warn(`${feature.name}: ${feature.detail}. ${feature.remedy}`);
-  }
-  const isolation = missing.filter(({ kind }) => kind === "isolation");
-  if (isolation.length === 0) return;
-  const lines = isolation.map(({ name, detail, remedy }) => `- ${name}: ${detail}. ${remedy}`);
-  throw new UserError(
-    `Repository code cannot be isolated on this machine, so nothing was started:\n${lines.join("\n")}`,
-  );
 }
 
 /** Everything a run needs, checked: models with keys, a sandbox that isolates. */

@@ -3,7 +3,6 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { requireIsolation } from "../main.ts";
 import { UserError } from "../failure.ts";
 import type { Journal } from "../journal.ts";
 import { defaultModels, openModel } from "../model/open-model.ts";
@@ -11,6 +10,7 @@ import { renderEntry } from "../ops/tables.ts";
 import { renderOutcome } from "../ops/outcome-text.ts";
 import { runLocal } from "../run/run-local.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
+import { requireIsolation } from "../sandbox/require-isolation.ts";
 import { readSettings } from "../settings.ts";
 import { fileJournal } from "../store/journal-file.ts";
 

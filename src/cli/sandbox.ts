@@ -1,10 +1,10 @@
 /** `sandbox`: a command exactly as the agent's shell would run it, its output and exit status passed through. */
 import { parseArgs } from "node:util";
 import { resolve } from "node:path";
-import { requireIsolation } from "../main.ts";
 import { UserError, unreachable } from "../failure.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
+import { requireIsolation } from "../sandbox/require-isolation.ts";
 import type { ExecExit } from "../sandbox/sandbox.ts";
 import { readSettings } from "../settings.ts";
 

@@ -2,10 +2,10 @@
 import { parseArgs } from "node:util";
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { requireIsolation } from "../main.ts";
 import { UserError } from "../failure.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
+import { requireIsolation } from "../sandbox/require-isolation.ts";
 import { readSettings } from "../settings.ts";
 import { dispatchCalls } from "../tools/dispatch.ts";
 import { openToolset } from "../tools/toolset.ts";

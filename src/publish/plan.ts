@@ -10,8 +10,13 @@ import { renderFinding, renderPullBody, renderReviewBody } from "./render.ts";
 export type PlanFacts = {
   /** The pull request the task is about, null for an issue. */
   readonly pull: PullFacts | null;
-  /** Makes text fit to leave the house. */
-  readonly say: (markdown: string) => PublicText;
+  readonly voice: Voice;
+};
+
+/** Makes text fit to leave the house; `policy/redact` speaks through it. `closes` is the one issue a keyword may close. */
+export type Voice = {
+  readonly say: (markdown: string, closes?: number) => PublicText;
+  readonly sayTitle: (title: string) => PublicText;
 };
 
 type Changed = Extract<Outcome, { kind: "changed" }>;
@@ -54,8 +59,8 @@ function planPull(task: Task, outcome: Changed, facts: PlanFacts): readonly Publ
       role: "pull",
       headRole: "push",
       base: task.repo.defaultBranch,
-      title: facts.say(outcome.title),
-      body: facts.say(renderPullBody(outcome, number)),
+      title: facts.voice.sayTitle(outcome.title),
+      body: facts.voice.say(renderPullBody(outcome, number), number),
       draft: checksFail || outcome.ending.kind === "limit",
     },
   ];
@@ -80,12 +85,12 @@ function planReview(task: Task, outcome: Reviewed, facts: PlanFacts): readonly P
       role: "review",
       pull: task.thread.number,
       headSha: outcome.headSha,
-      body: facts.say(renderReviewBody(outcome)),
+      body: facts.voice.say(renderReviewBody(outcome)),
       comments: outcome.inline.map((finding) => ({
         path: finding.path,
         startLine: finding.startLine,
         line: finding.endLine,
-        body: facts.say(renderFinding(finding)),
+        body: facts.voice.say(renderFinding(finding)),
       })),
     },
   ];

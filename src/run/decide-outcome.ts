@@ -4,6 +4,7 @@ import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
 import type { CommandRun, Journal, Usage } from "../journal.ts";
 import type { Model } from "../model/model.ts";
 import type { Check, Ending, Outcome } from "../outcome.ts";
+import type { Voice } from "../publish/plan.ts";
 import { renderCommitMessage } from "../publish/render.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
@@ -33,13 +34,10 @@ export type DecideParts = {
   readonly now: () => number;
 };
 
-type About = { readonly task: Task; readonly checkout: Checkout };
+type About = { readonly task: Task; readonly checkout: Checkout; readonly voice: Voice };
 
-export async function decideOutcome(
-  parts: DecideParts,
-  { task, checkout }: About,
-  signal: AbortSignal,
-): Promise<Outcome> {
+export async function decideOutcome(parts: DecideParts, about: About, signal: AbortSignal): Promise<Outcome> {
+  const { task, checkout } = about;
   const settings = await readRepoSettings({ gitDir: checkout.mirror.gitDir, workTree: null }, checkout.baseSha);
   const isReview = task.goal === "review";
   const aside = isReview ? whyNoReview(task, checkout, settings) : null;
@@ -75,7 +73,7 @@ export async function decideOutcome(
   if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend: ended.end.spend };
   const ending = ended.end.ending;
   if (isReview) return reviewed(ended, checkout, ending);
-  return changed(parts, { task, checkout, workspace, session, settings, before, ended, ending }, signal);
+  return changed(parts, { ...about, workspace, session, settings, before, ended, ending }, signal);
 }
 
 const NO_SPEND = { usd: 0, turns: 0, wallMs: 0, inputTokens: 0, outputTokens: 0, model: "no model" } as const;
@@ -125,7 +123,8 @@ async function changed(parts: DecideParts, it: Change, signal: AbortSignal): Pro
   // Checked after the snapshot: what a test run leaves behind is not part of the change.
   const after = await verify(parts, it.session, it.settings, signal);
   const identity = await parts.writer.identity(task.repo);
-  const commit = await commitTree(workspace, tree, { message: renderCommitMessage(words, task.asker), identity });
+  const said = { title: it.voice.sayTitle(words.title), summary: it.voice.say(words.summary) };
+  const commit = await commitTree(workspace, tree, { message: renderCommitMessage(said, task.asker), identity });
   await keepCommit(checkout.mirror, workspace.gitDir, commit, task.id);
   const checks: Check[] = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
   return { kind: "changed", ...words, commit, files, commands: ended.commands, checks, ending, spend: ended.end.spend };

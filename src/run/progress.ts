@@ -8,6 +8,7 @@ import type { Journal, JournalEntry, RecordedEntry } from "../journal.ts";
 import type { Publication, PublicText } from "../publication.ts";
 import type { Task } from "../task.ts";
 import { perform, type Desk } from "../publish/perform.ts";
+import type { Voice } from "../publish/plan.ts";
 import { renderProgress } from "../publish/render-progress.ts";
 
 /** Edits of one comment at most this often: GitHub's secondary limits count them, and a page that flickers is not read. */
@@ -17,7 +18,7 @@ export type ProgressParts = {
   readonly journal: Journal;
   readonly desk: Desk;
   readonly task: Task;
-  readonly say: (markdown: string) => PublicText;
+  readonly voice: Voice;
   readonly usdMax: number;
   readonly gapMs: number;
   readonly now: () => number;
@@ -86,8 +87,8 @@ export class Progress implements Journal, AsyncDisposable {
   }
 
   #publication(failure: string | null, patch: string | null, isFinal: boolean): Publication | null {
-    const { task, say, usdMax, now } = this.#parts;
-    const text = say(renderProgress(this.#entries, { usdMax, now: now(), patch }, failure));
+    const { task, voice, usdMax, now } = this.#parts;
+    const text = voice.say(renderProgress(this.#entries, { usdMax, now: now(), patch }, failure));
     if (task.goal === "review") return this.#check(text, failure, isFinal);
     const comment = task.origin.kind === "command" ? task.origin.comment : null;
     const place =
@@ -108,7 +109,7 @@ export class Progress implements Journal, AsyncDisposable {
       name: "Pullwright review",
       headSha: this.#headSha,
       state: isFinal ? ended : "in_progress",
-      title: this.#parts.say(title),
+      title: this.#parts.voice.sayTitle(title),
       summary,
     };
   }

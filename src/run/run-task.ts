@@ -9,10 +9,9 @@ import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
 import type { Model } from "../model/model.ts";
 import type { Outcome } from "../outcome.ts";
 import { authorize } from "../policy/authorize.ts";
-import { publicText } from "../policy/redact.ts";
-import type { PublicText } from "../publication.ts";
+import { publicText, publicTitle } from "../policy/redact.ts";
 import { perform, type Desk } from "../publish/perform.ts";
-import { planAcknowledgement, planPublications } from "../publish/plan.ts";
+import { planAcknowledgement, planPublications, type Voice } from "../publish/plan.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Task, TaskState } from "../task.ts";
@@ -46,16 +45,16 @@ export type TaskRun = { readonly task: Task; readonly attempt: number; readonly 
 /** Resolves when the task has ended and its asker was told. What it throws is judged by the queue: again, or `failTask`. */
 export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal): Promise<TaskEnd> {
   const { task, attempt, records } = run;
-  const say = sayer(parts, task);
+  const voice = openVoice(parts, task);
   const desk = openDesk(parts, run);
-  if (!(await mayRun(parts, desk, task, say))) return "ignored";
+  if (!(await mayRun(parts, desk, task, voice))) return "ignored";
 
   await using progress = openProgress(parts, run, desk);
   await progress.append({ kind: "started", attempt, goal: task.goal, title: task.text.title });
   await perform(desk, planAcknowledgement(task));
   const checkout = await openCheckout(parts, task, signal);
-  const outcome = await reachOutcome(parts, records, progress, { task, checkout }, signal);
-  return publish({ ...desk, mirror: checkout.mirror }, progress, { checkout, outcome, task, say });
+  const outcome = await reachOutcome(parts, records, progress, { task, checkout, voice }, signal);
+  return publish({ ...desk, mirror: checkout.mirror }, progress, { checkout, outcome, task, voice });
 }
 
 /** The last word on a task that will not be tried again. `message` is Markdown for the asker. */
@@ -65,7 +64,7 @@ export async function failTask(parts: RunParts, run: TaskRun, message: string): 
   await using progress = openProgress(parts, run, desk);
   const outcome: Outcome = { kind: "failed", message, spend: null };
   await progress.append({ kind: "finished", outcome });
-  for (const publication of planPublications(task, outcome, { pull: null, say: sayer(parts, task) })) {
+  for (const publication of planPublications(task, outcome, { pull: null, voice: openVoice(parts, task) })) {
     await perform(desk, publication);
   }
   await progress.finish(message, null);
@@ -78,30 +77,28 @@ function openDesk(parts: RunParts, { task, records }: TaskRun): Desk {
 
 function openProgress(parts: RunParts, { task, records }: TaskRun, desk: Desk): Progress {
   return new Progress({
-    ...{ journal: records.journal, desk, task, say: sayer(parts, task), now: parts.now, log: parts.log },
+    ...{ journal: records.journal, desk, task, voice: openVoice(parts, task), now: parts.now, log: parts.log },
     usdMax: parts.limits.usdMax,
     gapMs: parts.progressGapMs,
   });
 }
 
-function sayer(parts: RunParts, task: Task): (markdown: string) => PublicText {
-  return (markdown) => publicText(markdown, { secrets: parts.secrets, mention: task.asker.login });
+function openVoice({ secrets }: RunParts, task: Task): Voice {
+  return {
+    say: (markdown, closes) => publicText(markdown, { secrets, mention: task.asker.login, closes: closes ?? null }),
+    sayTitle: (title) => publicTitle(title, { secrets }),
+  };
 }
 
 /** Asks the forge for the asker's right, by id. Outsiders get silence; someone who could have the right is told, once. */
-async function mayRun(
-  parts: RunParts,
-  desk: Desk,
-  task: Task,
-  say: (markdown: string) => PublicText,
-): Promise<boolean> {
+async function mayRun(parts: RunParts, desk: Desk, task: Task, voice: Voice): Promise<boolean> {
   const permission = await parts.reader.permission(task.repo, task.asker.id);
   const verdict = authorize(task.goal, permission, { isAutomatic: task.origin.kind === "automatic" });
   if (verdict.kind === "allow") return true;
   parts.log.info({ taskId: task.id, permission, why: verdict.why }, "task denied");
   if (verdict.answer === "explain") {
     const place = { kind: "conversation", thread: task.thread } as const;
-    await perform(desk, { kind: "comment", role: "denial", place, body: say(verdict.why) });
+    await perform(desk, { kind: "comment", role: "denial", place, body: voice.say(verdict.why) });
   }
   return false;
 }
@@ -111,15 +108,15 @@ async function reachOutcome(
   parts: RunParts,
   records: TaskRecords,
   progress: Progress,
-  { task, checkout }: { readonly task: Task; readonly checkout: Checkout },
+  about: { readonly task: Task; readonly checkout: Checkout; readonly voice: Voice },
   signal: AbortSignal,
 ): Promise<Outcome> {
   const earlier = await records.earlierOutcome();
   const isUsable =
-    earlier !== null && (earlier.kind !== "changed" || (await hasCommit(checkout.mirror, earlier.commit)));
+    earlier !== null && (earlier.kind !== "changed" || (await hasCommit(about.checkout.mirror, earlier.commit)));
   const outcome = isUsable
     ? earlier
-    : await decideOutcome({ ...parts, journal: progress, charge: records.charge }, { task, checkout }, signal);
+    : await decideOutcome({ ...parts, journal: progress, charge: records.charge }, about, signal);
   await progress.append({ kind: "finished", outcome });
   return outcome;
 }
@@ -128,16 +125,16 @@ type Publishing = {
   readonly task: Task;
   readonly checkout: Checkout;
   readonly outcome: Outcome;
-  readonly say: (markdown: string) => PublicText;
+  readonly voice: Voice;
 };
 
 async function publish(desk: Desk, progress: Progress, it: Publishing): Promise<TaskEnd> {
-  const { task, checkout, outcome, say } = it;
+  const { task, checkout, outcome, voice } = it;
   const place = { gitDir: checkout.mirror.gitDir, workTree: null };
   const pull = checkout.pull;
   const patch = outcome.kind === "changed" ? await readPatch(place, outcome.commit) : null;
   try {
-    for (const publication of planPublications(task, outcome, { pull, say })) {
+    for (const publication of planPublications(task, outcome, { pull, voice })) {
       const { role, url } = await perform(desk, publication);
       await progress.append({ kind: "published", role, url });
     }
