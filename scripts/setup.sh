@@ -39,11 +39,12 @@ install_packages() {
   done
 }
 
-# npm writes its own lock file last; newer than ours means that nothing changed since.
+# npm writes its own lock file last; newer than ours means that nothing changed since. `npm ci` deletes the folder first,
+# so it must not run needlessly under a server that is up.
 install_modules() {
   installed=node_modules/.package-lock.json
   if [ -x node_modules/.bin/node ] && [ -e "$installed" ] &&
-    [ "$installed" -nt package-lock.json ] && [ "$installed" -nt package.json ]; then
+    [ "$installed" -nt package-lock.json ]; then
     say "node modules are up to date"
     return
   fi

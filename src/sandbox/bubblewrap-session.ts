@@ -66,6 +66,7 @@ export class BubblewrapSession implements SandboxSession {
   async #run(command: Exec, signal: AbortSignal): Promise<ExecResult> {
     const stopped = AbortSignal.any([signal, this.#closing.signal]);
     stopped.throwIfAborted();
+    if (command.cwd.includes("\0")) return noSuchFolder(command.cwd); // It would end one argument and begin another.
     await checkReadOnlyPaths(this.#parts.readOnlyPaths);
     const oomKillsBefore = this.#parts.cgroup?.oomKills() ?? 0;
     const attempt = new Attempt(this.#parts, this.#plan(command));
@@ -163,6 +164,11 @@ class Attempt {
 /** A launcher that fails early closes the pipe; its exit tells the story. */
 function send(pipe: unknown, content: Buffer | string): void {
   if (pipe instanceof Writable) pipe.on("error", () => {}).end(content);
+}
+
+function noSuchFolder(cwd: string): ExecResult {
+  const stderr = Buffer.from(`Can't chdir to ${JSON.stringify(cwd)}: it holds a NUL byte\n`);
+  return { exit: { kind: "exited", code: CANNOT_RUN }, stdout: Buffer.alloc(0), stderr, wallMs: 0 };
 }
 
 type Told = {

@@ -36,7 +36,6 @@ class Opener {
   readonly #tools: SandboxTools;
   readonly #owners = new WorkspaceOwners();
   #place: Promise<CgroupPlace | null> | null = null;
-  #serial = 0;
 
   constructor(tools: SandboxTools) {
     this.#tools = tools;
@@ -85,7 +84,7 @@ class Opener {
 
   async #openCgroup(limits: SandboxLimits): Promise<Cgroup | null> {
     const place = await this.findPlace();
-    return place && (await Cgroup.open(place, cgroupName(++this.#serial), limits));
+    return place && (await Cgroup.open(place, cgroupName(), limits));
   }
 
   /** The uid commands run as, or null when we are an ordinary user and they run as us. */

@@ -1,4 +1,5 @@
 /** Kernel limits on memory and processes of one session, where this machine lets us make control groups. */
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -87,9 +88,9 @@ export class Cgroup {
 
 const PREFIX = "pullwright-";
 
-/** Unique on this machine even after a restart that gives us the same process id. */
-export function cgroupName(serial: number): string {
-  return `${PREFIX}${process.pid}-${startTimeOf(process.pid)}-${serial}`;
+/** Unique on this machine, and telling which worker made it even after a restart that gives out its process id again. */
+export function cgroupName(): string {
+  return `${PREFIX}${process.pid}-${startTimeOf(process.pid)}-${randomUUID()}`;
 }
 
 /** The first place where a group with limits can be made; null when there is none. Removes what dead workers left. */
@@ -104,7 +105,7 @@ export async function findCgroupPlace(): Promise<CgroupPlace | null> {
 async function canMakeGroup(place: CgroupPlace): Promise<boolean> {
   const limits = { memoryBytes: 1 << 26, processesMax: 1, fileBytesMax: 0, scratchBytes: 0 };
   try {
-    const probe = await Cgroup.open(place, `${cgroupName(0)}-probe-${crypto.randomUUID().slice(0, 8)}`, limits);
+    const probe = await Cgroup.open(place, cgroupName(), limits);
     await probe.close();
     return true;
   } catch (error) {

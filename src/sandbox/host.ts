@@ -83,6 +83,7 @@ class HostSession implements SandboxSession {
 
   async #run(command: Exec, signal: AbortSignal): Promise<ExecResult> {
     const stopped = AbortSignal.any([signal, this.#closing.signal]);
+    stopped.throwIfAborted();
     const cwd = join(this.#parts.workspaceDir, command.cwd);
     const hasFolder = await access(cwd).then(
       () => true,

@@ -32,8 +32,11 @@ export class WorkspaceOwners {
         held.holders++;
         return held.uid;
       }
-      const before = await readOwner(workspaceDir);
-      const uid = await pickUid();
+      const { uid: owner, gid: group } = await lstat(workspaceDir);
+      const isOurs = owner >= UIDS.first && owner <= UIDS.last;
+      // Ours: another worker has it open and goes on under the same uid, or died with whose it was before.
+      const before = isOurs ? { uid: 0, gid: 0 } : { uid: owner, gid: group };
+      const uid = isOurs ? owner : await pickUid();
       await changeOwner(workspaceDir, { uid, gid: uid });
       this.#tenancies.set(workspaceDir, { uid, before, holders: 1 });
       return uid;
@@ -76,12 +79,6 @@ export async function changeOwner(folder: string, { uid, gid }: Owner): Promise<
       { cause: error },
     );
   }
-}
-
-async function readOwner(folder: string): Promise<Owner> {
-  const { uid, gid } = await lstat(folder);
-  // A worker died with the workspace open, and who had it before died with it.
-  return uid >= UIDS.first && uid <= UIDS.last ? { uid: 0, gid: 0 } : { uid, gid };
 }
 
 async function pickUid(): Promise<number> {
