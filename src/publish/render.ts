@@ -70,7 +70,9 @@ export function renderPatch(patch: string): string {
   return details("The work as a patch (`git apply`)", fence(patch, "diff"));
 }
 
+/** One digit more for short ones: commands take parts of a second. */
 export function duration(ms: number): string {
+  if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
@@ -112,7 +114,7 @@ function renderFiles(files: readonly FileChange[]): string {
   const rest = files.length - shown.length;
   return details(
     `${files.length} file${files.length === 1 ? "" : "s"} changed`,
-    [...lines, rest > 0 ? `- and ${rest} more` : ""].join("\n"),
+    [...lines, ...(rest > 0 ? [`- and ${rest} more`] : [])].join("\n"),
   );
 }
 

@@ -39,7 +39,7 @@ function withoutChance(text: string): string {
     .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "TASK")
     .replaceAll(/\b[0-9a-f]{40}\b/g, "COMMIT")
     .replaceAll(/\b[0-9a-f]{10}\b/g, "COMMIT")
-    .replaceAll(/\b\d+ (min \d+ )?s\b/g, "TIME")
+    .replaceAll(/\b\d+(\.\d)? (min \d+ )?s\b/g, "TIME")
     .replaceAll(/\$\d+\.\d+/g, "COST")
     .replaceAll(/\d+( k)? tokens in, \d+( k)? out/g, "N tokens in, N out");
 }

@@ -1,0 +1,68 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Script } from "../../sim/models/models.ts";
+import { REPO, World } from "../world.ts";
+import { readTree } from "./read-tree.ts";
+
+const STORY = join(import.meta.dirname, "label-to-pull");
+
+function startWorkerProcess(world: World): ChildProcess {
+  const env = { ...world.env, PATH: process.env["PATH"] ?? "" };
+  return spawn(join(import.meta.dirname, "../../bin/pullwright"), ["worker"], { env, stdio: "ignore" });
+}
+
+async function openSlowWorld(): Promise<World> {
+  const script: Script = JSON.parse(await readFile(join(STORY, "script.json"), "utf8"));
+  // Long enough to be killed in the middle of the third turn, short enough to wait for in the second attempt.
+  for (const turn of script.conversations[0]?.turns.slice(2, 3) ?? []) turn.delayMs = 3_000;
+  return World.open({ wire: "anthropic", script, files: await readTree(join(STORY, "repo")), withWorker: false });
+}
+
+test("a worker killed in the middle of a run leaves one pull request and one comment to the next", async () => {
+  await using world = await openSlowWorld();
+  const first = startWorkerProcess(world);
+  const ada = world.as("ada");
+  const at = { owner: "acme", repo: "widget" };
+  const { number } = (await ada.issues.create({ ...at, title: "Typo in the greeting", body: "It says `Helo`." })).data;
+  await ada.issues.addLabels({ ...at, issue_number: number, labels: ["agent"] });
+  await world.until(30_000, async () => ((await countEntries(world, "model-replied")) >= 2 ? true : null));
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  expect(world.github.pulls(REPO)).toEqual([]);
+
+  const second = startWorkerProcess(world);
+  try {
+    const [task] = await world.ended(1, 55_000);
+    expect(task).toMatchObject({ state: "succeeded", attempt: 2 });
+  } finally {
+    second.kill("SIGTERM");
+    await once(second, "exit");
+  }
+  expect(world.github.pulls(REPO).map(({ title, state }) => [title, state])).toEqual([["Fix the greeting", "open"]]);
+  expect(world.github.comments(REPO)).toHaveLength(1);
+  expect(world.github.reactions(REPO).map(({ content }) => content)).toEqual(["eyes"]);
+}, 120_000);
+
+test("a worker told to stop in the middle of a run finishes it within its grace time", async () => {
+  await using world = await openSlowWorld();
+  const first = startWorkerProcess(world);
+  const ada = world.as("ada");
+  const at = { owner: "acme", repo: "widget" };
+  const { number } = (await ada.issues.create({ ...at, title: "Typo in the greeting", body: "It says `Helo`." })).data;
+  await ada.issues.addLabels({ ...at, issue_number: number, labels: ["agent"] });
+  await world.until(30_000, async () => ((await countEntries(world, "model-replied")) >= 2 ? true : null));
+  first.kill("SIGTERM");
+  await once(first, "exit");
+  // The grace time is longer than this run: it was finished, not handed over.
+  const [task] = await world.ended(1);
+  expect(task).toMatchObject({ state: "succeeded", attempt: 1 });
+  expect(world.github.pulls(REPO)).toHaveLength(1);
+}, 120_000);
+
+async function countEntries(world: World, kind: string): Promise<number> {
+  const rows = await world.store.database.query("SELECT 1 FROM pullwright.journal WHERE kind = $1", [kind]);
+  return rows.length;
+}
