@@ -89,7 +89,7 @@ function renderDiff(diff: string): string {
 
 /** A fence that the text cannot end, under a line that says whose words they are. */
 function quote(text: BriefText, body: string): string {
-  const rights = text.isInsider ? "has write access" : "outsider";
+  const rights = text.isInsider ? "a member of the project" : "an outsider";
   return `By ${text.author} (${rights}):\n\n${fence(body)}`;
 }
 
