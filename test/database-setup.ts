@@ -1,6 +1,6 @@
 /** Before all tests: one real PostgreSQL, and in it a template with every table, which a test copies in tens of milliseconds. */
 import { existsSync } from "node:fs";
-import { chmod, mkdtemp, readdir, rm, statfs } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, stat, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
@@ -61,11 +61,12 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   /** A test run that was killed left its server behind. One that still runs holds the lock. */
   async function sweep(left: string): Promise<void> {
     const lock = join(left, "postgres", "users.lock");
-    if (!existsSync(lock)) return;
+    if (!existsSync(lock) || (await stat(left)).uid !== process.getuid?.()) return; // Another user's is theirs to sweep.
     const unused = tryExclusive(lock);
     if (!unused) return;
     unused.release();
-    await startEmbedded({ dataDir: left }).then((orphan) => orphan.release());
+    const isServed = existsSync(join(left, "postgres", "data", "postmaster.pid"));
+    if (isServed) await startEmbedded({ dataDir: left }).then((orphan) => orphan.release());
     await rm(left, { recursive: true, force: true });
   }
 }
