@@ -94,7 +94,7 @@ const PARTS = [
   String.raw`(?<picture>!\[[^\[\]\n<>\x60\\]*\]\(\s*https://${PICTURES}/[^\s()<>\x60\\]*\s*\))`,
   String.raw`(?<image>!+\[)`,
   String.raw`(?<email>(?<![\w@.+-])[a-z0-9][a-z0-9.+-]{0,63}@${DOMAIN}(?![\w@-]|\.\w))`,
-  String.raw`\\?(?<mention>@(?=\S)(?:[\w./@-]*\w)?)`,
+  String.raw`\\?(?<mention>@(?=\S)(?:[\w./@-]{0,140}\w)?)`,
   String.raw`(?=\\?/)(?<=^[ \t>*_-]*)\\?(?<slashed>/[a-z][\w-]*)(?=\s|$)`,
 ];
 

@@ -1,0 +1,20 @@
+/** GitHub behind the two ports. Only publish/ may be handed the writer. */
+import type { ForgeReader, ForgeWriter } from "./forge.ts";
+import { openSelf } from "./github-app.ts";
+import { openClients, type GitHubOptions } from "./github-client.ts";
+import { createReader } from "./github-reader.ts";
+import { createWriter } from "./github-writer.ts";
+
+export type GitHubForge = {
+  readonly reader: ForgeReader;
+  readonly writer: ForgeWriter;
+  /** The App's name in URLs and mentions. */
+  readonly appSlug: () => Promise<string>;
+};
+
+/** Speaks to nobody until it is asked something. */
+export function openForge(options: GitHubOptions): GitHubForge {
+  const clients = openClients(options);
+  const self = openSelf(clients);
+  return { reader: createReader(clients), writer: createWriter(clients, self), appSlug: self.slug };
+}
