@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { HOST_DRIVER_CONSENT, readSettings, requireGitHub } from "../src/settings.ts";
+
+test("nothing set gives defaults, and empty variables count as nothing", () => {
+  const settings = readSettings({ PORT: "", DATABASE_URL: "", APP_ID: "" });
+  expect(settings).toMatchObject({
+    port: 3000,
+    databaseUrl: null,
+    github: null,
+    sandboxDriver: "bubblewrap",
+    label: "agent",
+  });
+  expect(settings.limits).toEqual({ turnsMax: 100, wallMsMax: 30 * 60_000, usdMax: 5 });
+});
+
+test.each([
+  [{ PORT: "high" }, "PORT"],
+  [{ DATABASE_URL: "mysql://x" }, "DATABASE_URL: must start with postgres://"],
+  [{ PULLWRIGHT_MODEL: "opus" }, "PULLWRIGHT_MODEL: must look like provider/model"],
+  [{ PULLWRIGHT_USD_MAX: "-1" }, "PULLWRIGHT_USD_MAX"],
+  [
+    { APP_ID: "1", WEBHOOK_SECRET: "s", PRIVATE_KEY: "k", GITHUB_API_URL: "http://ghe.example.com/api/v3" },
+    "must be https",
+  ],
+  [{ APP_ID: "1", WEBHOOK_SECRET: "s", PRIVATE_KEY_PATH: "/nonexistent/key.pem" }, "PRIVATE_KEY_PATH cannot be read"],
+])("%j is refused by name", (env, message) => {
+  expect(() => readSettings(env)).toThrow(message);
+});
+
+test("every mistake is told at once", () => {
+  expect(() => readSettings({ PORT: "x", PULLWRIGHT_LOG: "loud" })).toThrow(/PORT[^]*PULLWRIGHT_LOG/);
+});
+
+test("the driver without isolation needs its frightening sentence word for word", () => {
+  expect(() => readSettings({ PULLWRIGHT_SANDBOX: "host" })).toThrow("with all your rights and secrets");
+  expect(() => readSettings({ PULLWRIGHT_SANDBOX: "host", PULLWRIGHT_NO_SANDBOX: "yes" })).toThrow(HOST_DRIVER_CONSENT);
+  expect(readSettings({ PULLWRIGHT_SANDBOX: "host", PULLWRIGHT_NO_SANDBOX: HOST_DRIVER_CONSENT }).sandboxDriver).toBe(
+    "host",
+  );
+});
+
+test("without a webhook secret the App's settings are not there", () => {
+  expect(() => requireGitHub(readSettings({ APP_ID: "1", PRIVATE_KEY: "k" }))).toThrow("WEBHOOK_SECRET");
+});
+
+test("a private key in one line gets its line breaks back", () => {
+  const { github } = readSettings({ APP_ID: "1", PRIVATE_KEY: "-----BEGIN\\nX\\n-----END", WEBHOOK_SECRET: "s" });
+  expect(github?.privateKey).toBe("-----BEGIN\nX\n-----END");
+});
