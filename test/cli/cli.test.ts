@@ -1,4 +1,4 @@
-import { execa, type ResultPromise } from "execa";
+import { execa } from "execa";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,26 +9,22 @@ import { GIT_ENV } from "../workspace/repository.ts";
 
 const BIN = join(import.meta.dirname, "../../bin/pullwright");
 
+type Call = { readonly input?: string; readonly env?: Readonly<Record<string, string>>; readonly cwd?: string };
+type Ended = { readonly exitCode: number | undefined; readonly stdout: string; readonly stderr: string };
+
 /** A folder for one test, with `work` to work in and an environment that reaches nothing of the machine's. */
 async function openScratch() {
   const dir = await mkdtemp(join(tmpdir(), "pw-cli-"));
   const work = join(dir, "work");
   await mkdir(work);
   const env = { PATH: process.env["PATH"] ?? "", HOME: dir, PULLWRIGHT_DATA: join(dir, "data") };
-  const pullwright = (
-    args: readonly string[],
-    over: { input?: string; env?: Record<string, string>; cwd?: string } = {},
-  ): ResultPromise =>
-    execa(BIN, [...args], {
-      ...{
-        cwd: over.cwd ?? work,
-        env: { ...env, ...over.env },
-        extendEnv: false,
-        reject: false,
-        stripFinalNewline: false,
-      },
-      input: over.input ?? "",
+  const pullwright = async (args: readonly string[], over: Call = {}): Promise<Ended> => {
+    const { exitCode, stdout, stderr } = await execa(BIN, [...args], {
+      ...{ cwd: over.cwd ?? work, env: { ...env, ...over.env }, extendEnv: false, reject: false },
+      ...{ stripFinalNewline: false, input: over.input ?? "" },
     });
+    return { exitCode, stdout, stderr };
+  };
   return { dir, work, pullwright, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
 }
 
@@ -103,7 +99,7 @@ test("run edits the checkout, leaves .git alone, prints its journal as JSON line
   const env = { ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl };
   const result = await scratch.pullwright(["run", "--json", "say hello"], { env, cwd: join(scratch.work, "below") });
   expect([result.exitCode, result.stderr]).toEqual([0, ""]);
-  const entries = String(result.stdout)
+  const entries = result.stdout
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
