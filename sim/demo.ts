@@ -33,7 +33,11 @@ await using stack = new AsyncDisposableStack();
 const dataDir = await mkdtemp(join(tmpdir(), "pullwright-demo-"));
 stack.defer(() => rm(dataDir, { recursive: true, force: true }));
 const { github, store } = await open();
-const ada = new Octokit({ auth: github.tokenFor("ada"), baseUrl: github.apiUrl }).rest;
+const ada = new Octokit({
+  auth: github.tokenFor("ada"),
+  baseUrl: github.apiUrl,
+  throttle: { enabled: false },
+}).rest;
 stack.use(await followAloud());
 
 const issue = await readIssue();

@@ -1,0 +1,217 @@
+import { execa } from "execa";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { App, Octokit } from "octokit";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startGitHub, type GitHub } from "../../sim/github/github.ts";
+import { openForge } from "../../src/forge/github.ts";
+import type { Publication } from "../../src/publication.ts";
+import { perform, type Desk, type PublicationLog } from "../../src/publish/perform.ts";
+import type { Task } from "../../src/task.ts";
+import { commitTree, snapshot } from "../../src/workspace/snapshot.ts";
+import { keepCommit, Mirrors, resolveCommit, type Mirror } from "../../src/workspace/mirror.ts";
+import { Workspace } from "../../src/workspace/workspace.ts";
+import { task as buildTask, voice } from "./builders.ts";
+
+const REPO = "acme/widget";
+const signal = new AbortController().signal;
+
+/** What store/publications keeps, in memory: these tests are about the forge. */
+function memoryLog(): PublicationLog & { forget: (role: string) => void } {
+  const rows = new Map<string, { state: "intended" | "done"; intent: unknown; ref: string; url: string }>();
+  return {
+    find: async (role) => {
+      const row = rows.get(role);
+      if (!row) return null;
+      const common = { role, intent: row.intent, attempt: 1 };
+      return row.state === "done"
+        ? { ...common, state: "done", ref: row.ref, url: row.url }
+        : { ...common, state: "intended" };
+    },
+    intend: async (role, intent) => {
+      rows.set(role, { ...(rows.get(role) ?? { state: "intended", ref: "", url: "" }), intent });
+    },
+    complete: async (role, written) => {
+      rows.set(role, { ...(rows.get(role) ?? { intent: null }), state: "done", ...written });
+    },
+    // As when a worker died between the effect and its record.
+    forget: (role) => {
+      const row = rows.get(role);
+      if (row) rows.set(role, { ...row, state: "intended", ref: "", url: "" });
+    },
+  };
+}
+
+type Scene = AsyncDisposable & {
+  readonly github: GitHub;
+  readonly task: Task;
+  readonly mirror: Mirror;
+  readonly log: ReturnType<typeof memoryLog>;
+  readonly desk: Desk;
+  readonly commit: (files: Readonly<Record<string, string>>, from?: string) => Promise<string>;
+};
+
+async function openScene(): Promise<Scene> {
+  await using stack = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), "pw-perform-"));
+  stack.defer(() => rm(dir, { recursive: true, force: true }));
+  const github = stack.use(
+    await startGitHub({
+      seed: {
+        users: [{ login: "ada" }, { login: "acme", type: "Organization" }],
+        repositories: [
+          {
+            owner: "acme",
+            name: "widget",
+            private: true,
+            content: { "a.txt": "one\n" },
+            collaborators: { ada: "write" },
+          },
+        ],
+      },
+    }),
+  );
+  const { reader, writer } = openForge(github);
+  const task = buildTask({
+    repo: { ...(await repoRef(github)), owner: "acme", name: "widget", defaultBranch: "main" },
+  });
+  const mirror = await new Mirrors(dir).fetch(task.repo, [], await reader.readAccess(task.repo), signal);
+  const log = memoryLog();
+  const kept = stack.move();
+  return {
+    ...{ github, task, mirror, log },
+    desk: { writer, task, log, mirror, assertCurrent: async () => {} },
+    commit: async (files, from = "refs/heads/main") => {
+      await using workspace = await Workspace.open(
+        mirror,
+        await resolveCommit(mirror, from),
+        join(dir, "runs"),
+        signal,
+      );
+      for (const [path, text] of Object.entries(files)) await writeFile(join(workspace.treeDir, path), text);
+      const tree = await snapshot(workspace, signal);
+      const commit = await commitTree(workspace, tree, {
+        message: "Change",
+        identity: { name: "bot", email: "bot@example.com" },
+      });
+      await keepCommit(mirror, workspace.gitDir, commit, task.id);
+      return commit;
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** The ids GitHub gave, as a delivery would name them. */
+async function repoRef(github: GitHub): Promise<{ installationId: number; id: number }> {
+  const app = new App({
+    appId: github.appId,
+    privateKey: github.privateKey,
+    Octokit: Octokit.defaults({ baseUrl: github.apiUrl }),
+  });
+  const at = { owner: "acme", repo: "widget" };
+  const installationId = (await app.octokit.rest.apps.getRepoInstallation(at)).data.id;
+  const id = (await (await app.getInstallationOctokit(installationId)).rest.repos.get(at)).data.id;
+  return { installationId, id };
+}
+
+const push = (commit: string, branch = "agent/12-x"): Publication => ({
+  kind: "push",
+  role: "push",
+  commit,
+  to: { kind: "own-branch", branch },
+});
+const pull: Publication = {
+  ...{ kind: "pull", role: "pull", headRole: "push", base: "main", draft: false },
+  ...{ title: voice.sayTitle("Title"), body: voice.say("Body") },
+};
+const comment = (task: Task, body: string): Publication => ({
+  ...{ kind: "comment", role: "progress", place: { kind: "conversation", thread: task.thread }, body: voice.say(body) },
+});
+
+async function branches(github: GitHub): Promise<string[]> {
+  const { stdout } = await execa("git", ["for-each-ref", "--format=%(refname:short)", "refs/heads"], {
+    cwd: github.gitDir(REPO),
+  });
+  return stdout.split("\n");
+}
+
+async function openIssue(scene: Scene): Promise<void> {
+  const ada = new Octokit({
+    auth: scene.github.tokenFor("ada"),
+    baseUrl: scene.github.apiUrl,
+    throttle: { enabled: false },
+  }).rest;
+  // The builder's thread is number 12.
+  for (let i = 0; i < 12; i++) await ada.issues.create({ owner: "acme", repo: "widget", title: `Issue ${i + 1}` });
+}
+
+test("a branch and its pull request are made once, and updated when the same task publishes other work", async () => {
+  await using scene = await openScene();
+  for (const text of ["two\n", "two\n", "three\n"]) {
+    await perform(scene.desk, push(await scene.commit({ "a.txt": text })));
+    await perform(scene.desk, pull);
+  }
+  expect(await branches(scene.github)).toEqual(["agent/12-x", "main"]);
+  expect(scene.github.pulls(REPO)).toHaveLength(1);
+});
+
+test("what a lost worker did without recording it is found on the forge and not done again", async () => {
+  await using scene = await openScene();
+  await openIssue(scene);
+  const commit = await scene.commit({ "a.txt": "two\n" });
+  for (let attempt = 0; attempt < 2; attempt++) {
+    await perform(scene.desk, push(commit));
+    await perform(scene.desk, pull);
+    await perform(scene.desk, comment(scene.task, `attempt ${attempt}`));
+    for (const role of ["push", "progress"]) scene.log.forget(role);
+    if (attempt === 0) await perform(scene.desk, push(commit));
+    scene.log.forget("pull");
+  }
+  expect(scene.github.pulls(REPO)).toHaveLength(1);
+  expect(scene.github.comments(REPO).map(({ body }) => body?.split("\n")[0])).toEqual(["attempt 1"]);
+});
+
+test("a branch of that name that someone else made is left alone", async () => {
+  await using scene = await openScene();
+  const theirs = await scene.github.commitFiles(REPO, "agent/12-x", {
+    login: "ada",
+    message: "mine",
+    from: "main",
+    files: { b: "b\n" },
+  });
+  const published = await perform(scene.desk, push(await scene.commit({ "a.txt": "two\n" })));
+  expect(published.ref).toBe(`agent/12-x-${scene.task.id.slice(0, 6)}`);
+  const { stdout } = await execa("git", ["rev-parse", "agent/12-x"], { cwd: scene.github.gitDir(REPO) });
+  expect(stdout).toBe(theirs);
+});
+
+test("a pull request's branch that moved is not pushed to, and the asker is told", async () => {
+  await using scene = await openScene();
+  const expected = await resolveCommit(scene.mirror, "refs/heads/main");
+  const commit = await scene.commit({ "a.txt": "two\n" });
+  const moved = await scene.github.commitFiles(REPO, "main", { login: "ada", message: "mine", files: { b: "b\n" } });
+  const it: Publication = { kind: "push", role: "push", commit, to: { kind: "pull-head", branch: "main", expected } };
+  await expect(perform(scene.desk, it)).rejects.toThrow("moved while I was working");
+  const { stdout } = await execa("git", ["rev-parse", "main"], { cwd: scene.github.gitDir(REPO) });
+  expect(stdout).toBe(moved);
+});
+
+test("a push that GitHub refuses is told as a refusal, one whose answer was lost is found to have arrived", async () => {
+  await using scene = await openScene();
+  const commit = await scene.commit({ "a.txt": "two\n" });
+  scene.github.failNext({ method: "POST", path: /git-receive-pack/, status: 403 });
+  await expect(perform(scene.desk, push(commit))).rejects.toThrow("GitHub refused the push");
+  scene.github.failNext({ method: "POST", path: /git-receive-pack/, when: "after" });
+  const published = await perform(scene.desk, push(commit));
+  expect(published.url).toBe(`${scene.github.url}/acme/widget/commit/${commit}`);
+  expect(await branches(scene.github)).toContain("agent/12-x");
+});
+
+test("an attempt that another one has overtaken writes nothing", async () => {
+  await using scene = await openScene();
+  const late = { ...scene.desk, assertCurrent: () => Promise.reject(new Error("superseded")) };
+  const before = scene.github.requests.length;
+  await expect(perform(late, push(await scene.commit({ "a.txt": "two\n" })))).rejects.toThrow("superseded");
+  expect(scene.github.requests.slice(before)).toEqual([]);
+});
