@@ -86,7 +86,7 @@ export class BubblewrapSession implements SandboxSession {
 
   #plan(command: Exec): Plan {
     const { cgroup, uid, limits, world, stagingDir, staged } = this.#parts;
-    const inner = limitedCommand(command.argv, limits, cgroup !== null);
+    const inner = limitedCommand(command.argv, limits);
     const launch = ["bwrap", "--args", String(FD.arguments), "--", ...inner];
     return {
       launcher: launcherArguments({ joins: cgroup?.joins ?? [], stagingDir, staged, uid, command: launch }),

@@ -57,9 +57,14 @@ export class Cgroup {
 
   /** The second line after the process namespace: whoever is in it dies. */
   kill(): void {
-    if (this.#place.version === "v2") return writeFileSync(join(this.#memoryFolder(), "cgroup.kill"), "1");
-    const members = readFileSync(join(this.#memoryFolder(), "cgroup.procs"), "utf8").split("\n");
-    for (const pid of members) if (pid !== "") killQuietly(Number(pid));
+    try {
+      if (this.#place.version === "v2") return writeFileSync(join(this.#memoryFolder(), "cgroup.kill"), "1");
+      const members = readFileSync(join(this.#memoryFolder(), "cgroup.procs"), "utf8").split("\n");
+      for (const pid of members) if (pid !== "") killQuietly(Number(pid));
+    } catch (error) {
+      // Before Linux 5.14 there is no cgroup.kill; and an administrator may have removed the group.
+      if (!hasCode(error, "ENOENT") && !hasCode(error, "ENODEV") && !hasCode(error, "EACCES")) throw error;
+    }
   }
 
   async close(): Promise<void> {

@@ -12,7 +12,7 @@ export class LaunchStatus {
 
   constructor(source: Readable) {
     source.setEncoding("utf8").on("data", (text: string) => (this.#text += text));
-    this.#ended = once(source, "close");
+    this.#ended = once(source, "close").catch(() => {}); // A broken pipe has told all it will.
   }
 
   /** Process 1 of the sandbox as the host numbers it; null until reported. */

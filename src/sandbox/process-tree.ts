@@ -63,11 +63,12 @@ function kibibytes(status: string, name: string): number {
   return Number(found?.[1] ?? 0) * 1024;
 }
 
+/** It may end at any moment, and with hidepid the kernel then answers EACCES or EPERM. */
 function readQuietly(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return ""; // It ended meanwhile.
+    if (error instanceof Error && "code" in error) return "";
     throw error;
   }
 }
@@ -76,7 +77,7 @@ function listQuietly(path: string): string[] {
   try {
     return readdirSync(path);
   } catch (error) {
-    if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return [];
+    if (error instanceof Error && "code" in error) return [];
     throw error;
   }
 }

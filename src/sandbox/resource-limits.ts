@@ -5,15 +5,17 @@ import type { SandboxLimits } from "./sandbox.ts";
 /** Enough for bundlers and file watchers; select() breaks far above. */
 const OPEN_FILES_MAX = 4096;
 
-/** `hasCgroup` false adds the only per-process memory limit that V8 and WebAssembly survive. Counted inside the user namespace. */
-export function limitedCommand(argv: readonly string[], limits: SandboxLimits, hasCgroup: boolean): string[] {
+/**
+ * Processes are counted inside the user namespace, so per command. No limit on data or address space: Node 24 reserves half
+ * a gigabyte for each worker thread without touching it, and under RLIMIT_DATA of 1 GiB no thread starts.
+ */
+export function limitedCommand(argv: readonly string[], limits: SandboxLimits): string[] {
   const hard = readFileSync("/proc/self/limits", "utf8");
   return [
     "prlimit",
     `--nproc=${atMost(limits.processesMax, hard, "Max processes")}`,
     `--nofile=${atMost(OPEN_FILES_MAX, hard, "Max open files")}`,
     `--fsize=${atMost(limits.fileBytesMax, hard, "Max file size")}`,
-    ...(hasCgroup ? [] : [`--data=${atMost(limits.memoryBytes, hard, "Max data size")}`]),
     ...["--core=0", "--", ...argv],
   ];
 }

@@ -33,6 +33,8 @@ export type Runner = {
 
 /** A killed process that is still there after this is stuck in the kernel; waiting longer would hang the run. */
 const KILL_WAIT_MS = 10_000;
+/** A longer timer fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 /** The pipe is empty at once when all writers are gone; only the host driver can leave one behind. */
 const DRAIN_WAIT_MS = 500;
 /** Errors of spawn with which no machine could start the command: too long, or a NUL byte in it. */
@@ -99,7 +101,7 @@ async function superviseChild({ child, runner, command, output }: Supervised, si
   };
   const onAbort = () => end("aborted");
   signal.addEventListener("abort", onAbort, { once: true });
-  const timer = setTimeout(() => end("timed-out"), command.timeoutMs);
+  const timer = setTimeout(() => end("timed-out"), Math.min(command.timeoutMs, TIMER_MS_MAX));
   const unwatch = runner.watchMemory(child, () => end("memory-limit"));
   output.onLimit(() => end("output-limit"));
   try {

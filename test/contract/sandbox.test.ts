@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { bubblewrapSandbox } from "../../src/sandbox/bubblewrap.ts";
 import { hostSandbox } from "../../src/sandbox/host.ts";
-import { openSession, processesWith, TOOLS } from "../sandbox/open-session.ts";
+import { nap, openSession, processesWith, TOOLS } from "../sandbox/open-session.ts";
 
 const drivers = [bubblewrapSandbox(TOOLS), hostSandbox(TOOLS)];
 
@@ -69,20 +69,20 @@ describe.each(drivers.map((driver) => ({ name: driver.driver, driver })))("the $
 
   test("a time-out kills the whole tree and keeps what was said", async () => {
     await using session = await openSession({ driver });
-    const script = "trap '' TERM INT HUP; echo before; sleep 98.7651 & sleep 98.7651";
+    const script = `trap '' TERM INT HUP; echo before; sleep ${nap(7651)} & sleep ${nap(7651)}`;
     expect(await session.bash(script, { timeoutMs: 700 })).toEqual({
       exit: { kind: "timed-out", timeoutMs: 700 },
       stdout: "before\n",
       stderr: "",
     });
-    expect(await processesWith("98.7651")).toEqual([]);
+    expect(await processesWith(nap(7651))).toEqual([]);
   });
 
   test("a background process does not keep the command from ending", async () => {
     await using session = await openSession({ driver });
-    const result = await session.bash("sleep 98.7652 & echo done", { timeoutMs: 20_000 });
+    const result = await session.bash(`sleep ${nap(7652)} & echo done`, { timeoutMs: 20_000 });
     expect(result).toEqual({ exit: { kind: "exited", code: 0 }, stdout: "done\n", stderr: "" });
-    expect(await processesWith("98.7652")).toEqual([]);
+    expect(await processesWith(nap(7652))).toEqual([]);
   });
 
   test("output is whole up to the cap, and past it the command is killed", async () => {
@@ -105,19 +105,19 @@ describe.each(drivers.map((driver) => ({ name: driver.driver, driver })))("the $
     const stop = new AbortController();
     const reason = new Error("asked to stop");
     setTimeout(() => stop.abort(reason), 300);
-    await expect(session.exec({ argv: ["sleep", "98.7653"] }, stop.signal)).rejects.toBe(reason);
-    expect(await processesWith("98.7653")).toEqual([]);
+    await expect(session.exec({ argv: ["sleep", nap(7653)] }, stop.signal)).rejects.toBe(reason);
+    expect(await processesWith(nap(7653))).toEqual([]);
     expect((await session.exec({})).exit).toEqual({ kind: "exited", code: 0 });
     await expect(session.exec({}, AbortSignal.abort(reason))).rejects.toBe(reason);
   });
 
   test("closing a session ends its command", async () => {
     const session = await openSession({ driver });
-    const running = session.exec({ argv: ["sleep", "98.7654"] });
+    const running = session.exec({ argv: ["sleep", nap(7654)] });
     const ended = expect(running).rejects.toThrow("closed");
     await session[Symbol.asyncDispose]();
     await ended;
-    expect(await processesWith("98.7654")).toEqual([]);
+    expect(await processesWith(nap(7654))).toEqual([]);
     await expect(session.exec({})).rejects.toThrow("closed");
   });
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { isRoot, LIMITS, MIB, openSession, processesWith } from "./open-session.ts";
+import { isRoot, LIMITS, MIB, nap, openSession, processesWith } from "./open-session.ts";
 
 test("there is no network, not even to this machine", async () => {
   await using session = await openSession();
@@ -113,13 +113,13 @@ test("no new namespace, mount or user can be had", async () => {
 
 test("daemons, fork bombs and stopped processes do not outlive their command", async () => {
   await using session = await openSession();
-  const daemon = "(setsid bash -c 'trap \"\" TERM HUP INT; (setsid sleep 98.1234 &) ; exec sleep 98.1234' &)";
+  const daemon = `(setsid bash -c 'trap "" TERM HUP INT; (setsid sleep ${nap(1234)} &) ; exec sleep ${nap(1234)}' &)`;
   expect((await session.bash(`${daemon}; sleep 0.1; echo started`)).stdout).toBe("started\n");
-  expect(await processesWith("98.1234")).toEqual([]);
+  expect(await processesWith(nap(1234))).toEqual([]);
 
-  const bomb = await session.bash("b() { b | b & }; b; sleep 98.2345", { timeoutMs: 1500 });
+  const bomb = await session.bash(`b() { b | b & }; b; sleep ${nap(2345)}`, { timeoutMs: 1500 });
   expect(bomb.exit).not.toEqual({ kind: "exited", code: 0 });
-  expect(await processesWith("98.2345")).toEqual([]);
+  expect(await processesWith(nap(2345))).toEqual([]);
   expect((await session.bash("kill -STOP $$", { timeoutMs: 500 })).exit).toEqual({ kind: "timed-out", timeoutMs: 500 });
   expect((await session.bash("echo well")).stdout).toBe("well\n");
 });
@@ -131,6 +131,13 @@ test("processes are counted per command", async () => {
   });
   expect(stderr).toContain("Resource temporarily unavailable");
   expect(Number(stdout || 0)).toBeLessThan(41);
+});
+
+test("worker threads of Node start within the limits", async () => {
+  await using session = await openSession();
+  const code = `const { Worker } = require("worker_threads");
+    for (let i = 0; i < 4; i++) new Worker("setTimeout(() => {}, 100)", { eval: true }).on("exit", (code) => console.log(code));`;
+  expect((await session.exec({ argv: ["node", "-e", code] })).stdout).toBe("0\n0\n0\n0\n");
 });
 
 test("a memory hog is stopped, alone or as a herd", async () => {

@@ -60,12 +60,17 @@ type Choice = { readonly driver?: Sandbox; readonly parentDir?: string } & Parti
 export async function openSession(choice: Choice = {}): Promise<TestSession> {
   const { driver = bubblewrapSandbox(TOOLS), parentDir = tmpdir(), ...opening } = choice;
   const workspaceDir = opening.workspaceDir ?? (await mkdtemp(join(parentDir, "pullwright-test-")));
-  const session = await driver.open({
-    ...{ readOnlyPaths: [], isReadOnly: false, limits: LIMITS, ...opening },
-    workspaceDir,
-  });
-  return new TestSession(workspaceDir, session);
+  try {
+    const limits = { readOnlyPaths: [], isReadOnly: false, limits: LIMITS };
+    return new TestSession(workspaceDir, await driver.open({ ...limits, ...opening, workspaceDir }));
+  } catch (error) {
+    await rm(workspaceDir, { recursive: true, force: true });
+    throw error;
+  }
 }
+
+/** Seconds to sleep that no other test run on this machine sleeps, so that a survivor can be told. */
+export const nap = (id: number) => `98.${id}${process.pid}`;
 
 /** Host processes whose command line holds the marker. */
 export async function processesWith(marker: string): Promise<readonly string[]> {

@@ -1,14 +1,16 @@
 /** What a machine must have for the sandbox, and what is said when it does not. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { TransientError, UserError } from "../../src/failure.ts";
 import { bubblewrapSandbox } from "../../src/sandbox/bubblewrap.ts";
 import { findCgroupPlace } from "../../src/sandbox/cgroup.ts";
 import { openSandbox } from "../../src/sandbox/open-sandbox.ts";
 import { limitedCommand } from "../../src/sandbox/resource-limits.ts";
 import { REMEDIES, setUpFailure } from "../../src/sandbox/set-up-failure.ts";
-import { LIMITS, openSession, TOOLS } from "./open-session.ts";
+import { LIMITS, nap, openSession, processesWith, TOOLS } from "./open-session.ts";
 
 test("the check names every feature, and all isolation is here", async () => {
   const features = await bubblewrapSandbox(TOOLS).check();
@@ -86,14 +88,28 @@ test("closing leaves no control group", async (context) => {
   expect(await mine()).toEqual(before);
 });
 
-test("limits are lowered to what this process may give, and data is limited where no control group is", () => {
-  const command = limitedCommand(["true"], { ...LIMITS, processesMax: Number.MAX_SAFE_INTEGER }, false);
-  expect(command.at(0)).toBe("prlimit");
-  expect(command).toContain(`--data=${LIMITS.memoryBytes}`);
-  expect(limitedCommand(["true"], LIMITS, true).join(" ")).not.toContain("--data");
+test("limits are lowered to what this process may give", () => {
+  const command = limitedCommand(["true"], { ...LIMITS, fileBytesMax: 12_345 });
+  expect(command).toContain("--fsize=12345");
+  expect(command.slice(-3)).toEqual(["--core=0", "--", "true"]);
 });
 
 test("the settings choose the driver", () => {
   expect(openSandbox({ sandboxDriver: "bubblewrap", sandboxTools: [] }).driver).toBe("bubblewrap");
   expect(openSandbox({ sandboxDriver: "host", sandboxTools: [] }).driver).toBe("host");
+});
+
+test("a sandbox dies with its worker", async () => {
+  const helper = join(import.meta.dirname, "open-session.ts");
+  const code = `const { openSession } = await import(${JSON.stringify(helper)});
+    const session = await openSession();
+    console.log(session.workspaceDir);
+    await session.exec({ argv: ["sleep", "${nap(1357)}"] });`;
+  const worker = spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: ["ignore", "pipe", "inherit"] });
+  const [said] = await once(worker.stdout, "data");
+  const isRunning = async () => (await processesWith(`\0${nap(1357)}`)).length > 0;
+  await vi.waitUntil(isRunning, 20_000);
+  worker.kill("SIGKILL");
+  await vi.waitUntil(async () => !(await isRunning()), 20_000);
+  await rm(String(said).trim(), { recursive: true });
 });
