@@ -1,0 +1,114 @@
+import { execa } from "execa";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startGitHub } from "../../sim/github/github.ts";
+import { TransientError } from "../../src/failure.ts";
+import { mergeBase, Mirrors, resolveCommit } from "../../src/workspace/mirror.ts";
+import { git, requireSafeRef } from "../../src/workspace/git.ts";
+
+const REPO = "acme/widget";
+const signal = new AbortController().signal;
+
+async function openScene() {
+  await using stack = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), "pw-mirror-"));
+  stack.defer(() => rm(dir, { recursive: true, force: true }));
+  const github = stack.use(
+    await startGitHub({
+      seed: {
+        users: [{ login: "ada" }, { login: "acme", type: "Organization" }],
+        repositories: [
+          {
+            owner: "acme",
+            name: "widget",
+            private: true,
+            content: { "a.txt": "one\n" },
+            collaborators: { ada: "write" },
+          },
+        ],
+      },
+    }),
+  );
+  const kept = stack.move();
+  return {
+    ...{ dir, github, mirrors: new Mirrors(dir) },
+    repo: { installationId: 1, id: 7, owner: "acme", name: "widget", defaultBranch: "main" },
+    access: { url: `${github.url}/${REPO}.git`, token: github.tokenFor("ada") },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+test("a mirror follows branches that move and that go away, and has the heads of the pulls asked for", async () => {
+  await using scene = await openScene();
+  const { github, mirrors, repo, access } = scene;
+  const side = await github.commitFiles(REPO, "side", {
+    login: "ada",
+    message: "s",
+    from: "main",
+    files: { "b.txt": "b\n" },
+  });
+  let mirror = await mirrors.fetch(repo, [], access, signal);
+  const base = await resolveCommit(mirror, "refs/heads/main");
+  expect(await resolveCommit(mirror, "refs/heads/side")).toBe(side);
+  const moved = await github.commitFiles(REPO, "main", { login: "ada", message: "m", files: { "a.txt": "two\n" } });
+  await execa("git", ["update-ref", "-d", "refs/heads/side"], { cwd: github.gitDir(REPO) });
+  await execa("git", ["update-ref", "refs/pull/1/head", side], { cwd: github.gitDir(REPO) });
+  mirror = await mirrors.fetch(repo, [1], access, signal);
+  expect(await resolveCommit(mirror, "refs/heads/main")).toBe(moved);
+  expect(await resolveCommit(mirror, "refs/pull/1/head")).toBe(side);
+  expect(await mergeBase(mirror, moved, side)).toBe(base);
+  await expect(resolveCommit(mirror, "refs/heads/side")).rejects.toThrow("rev-parse failed");
+});
+
+test("many fetches of one repository at once all succeed, and one that fails spoils no other", async () => {
+  await using scene = await openScene();
+  const { mirrors, repo, access } = scene;
+  const wrong = { ...access, token: "ghs_wrong" };
+  const results = await Promise.allSettled([
+    ...[mirrors.fetch(repo, [], access, signal), mirrors.fetch(repo, [], wrong, signal)],
+    ...[mirrors.fetch(repo, [], access, signal), mirrors.fetch(repo, [], access, signal)],
+  ]);
+  expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
+  expect(results[1]).toMatchObject({ reason: expect.any(TransientError) });
+});
+
+test("the token is nowhere on disk and in no argument", async () => {
+  await using scene = await openScene();
+  const { dir, mirrors, repo, access } = scene;
+  await mirrors.fetch(repo, [], access, signal);
+  const basic = Buffer.from(`x-access-token:${access.token}`).toString("base64");
+  const found = await execa("grep", ["-rlE", `${access.token}|${basic.slice(0, 20)}`, dir], { reject: false });
+  expect(found.stdout).toBe("");
+  // git says what it was called with when it fails.
+  const place = { gitDir: join(dir, "7.git"), workTree: null };
+  const error = await git(place, ["fetch", "--quiet", `${access.url}x`], { access }).catch((reason: unknown) => reason);
+  expect(String(error)).toMatch(/fetch failed/);
+  expect(String(error)).not.toContain(access.token);
+});
+
+test("without access no protocol is open, file included", async () => {
+  await using scene = await openScene();
+  const { dir, mirrors, repo, access } = scene;
+  const { gitDir } = await mirrors.fetch(repo, [], access, signal);
+  for (const url of [access.url, `file://${gitDir}`, "ext::sh -c true", "ssh://localhost/x", "git://localhost/x"]) {
+    await expect(git({ gitDir: join(dir, "7.git"), workTree: null }, ["ls-remote", url]), url).rejects.toThrow(
+      /not allowed/,
+    );
+  }
+});
+
+test.each([
+  ["--upload-pack=x"],
+  ["-x"],
+  ["a..b"],
+  ["a b"],
+  ["a\u3000b"],
+  ["a@{1}"],
+  ["a.lock"],
+  ["refs/heads/a;id"],
+  [""],
+])("the branch name %j is refused", (name) => {
+  expect(() => requireSafeRef(name)).toThrow("branch name");
+});
