@@ -2,13 +2,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Octokit } from "octokit";
 import { openLog, openRunParts, openStore, runQueued, startServer, startWorker, type Store } from "../src/main.ts";
 import { readSettings, type Settings } from "../src/settings.ts";
 import { listTasks, type StoredTask } from "../src/store/tasks.ts";
-import { startGitHub, type GitHub, type GitHubSeed } from "../sim/github/github.ts";
+import type { GitHub } from "../sim/github/github.ts";
 import { startModels, type Models, type Script } from "../sim/models/models.ts";
 import { openTestDatabase } from "./database.ts";
+import { actAs, AT, openGitHub } from "./github.ts";
 
 export type Wire = "anthropic" | "openai";
 
@@ -20,22 +20,10 @@ export type WorldOptions = {
   readonly withWorker?: boolean;
 };
 
-export const REPO = "acme/widget";
 const ENDED: readonly StoredTask["state"][] = ["succeeded", "failed", "ignored"];
 
 /** The keys and secrets that exist in a world: none may turn up where it does not belong. */
 export const SECRETS = { anthropic: "sk-ant-test-0123456789abcdef", openai: "sk-proj-test-0123456789abcdef" } as const;
-
-export const SEED = (files: Readonly<Record<string, string>>): GitHubSeed => ({
-  app: { slug: "pullwright" },
-  users: [{ login: "ada" }, { login: "bob" }, { login: "mallory" }, { login: "acme", type: "Organization" }],
-  repositories: [
-    {
-      ...{ owner: "acme", name: "widget", private: true, content: { ...files } },
-      collaborators: { ada: "write", bob: "read" },
-    },
-  ],
-});
 
 export class World implements AsyncDisposable {
   readonly github: GitHub;
@@ -63,7 +51,7 @@ export class World implements AsyncDisposable {
     const dataDir = await mkdtemp(join(tmpdir(), "pw-world-"));
     stack.defer(() => rm(dataDir, { recursive: true, force: true }));
     const database = stack.use(await openTestDatabase());
-    const github = stack.use(await startGitHub({ seed: SEED(options.files) }));
+    const github = stack.use(await openGitHub(options.files));
     const models = await startModels({ script: options.script });
     stack.defer(() => models.close());
     const env = environment({ dataDir, databaseUrl: database.url, github, models, wire: options.wire });
@@ -78,10 +66,15 @@ export class World implements AsyncDisposable {
   }
 
   /** GitHub's API as this person uses it. */
-  as(login: string): Octokit["rest"] {
-    const { apiUrl } = this.github;
-    // Octokit spaces writes out by a second, which real GitHub asks for and a stand-in need not.
-    return new Octokit({ auth: this.github.tokenFor(login), baseUrl: apiUrl, throttle: { enabled: false } }).rest;
+  as(login: string): ReturnType<typeof actAs> {
+    return actAs(this.github, login);
+  }
+
+  /** Someone opens an issue and ada puts the label on. Resolves to its number. */
+  async labelIssue(issue: { readonly title: string; readonly body: string }, login = "ada"): Promise<number> {
+    const { number } = (await this.as(login).issues.create({ ...AT, ...issue })).data;
+    await this.as("ada").issues.addLabels({ ...AT, issue_number: number, labels: ["agent"] });
+    return number;
   }
 
   /** Resolves when `count` tasks have ended and no other is waiting or running. Rejects after `waitMs`. */

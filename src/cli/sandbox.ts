@@ -1,12 +1,8 @@
 /** `sandbox`: a command exactly as the agent's shell would run it, its output and exit status passed through. */
 import { parseArgs } from "node:util";
-import { resolve } from "node:path";
 import { UserError, unreachable } from "../failure.ts";
-import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
-import { openSandbox } from "../sandbox/open-sandbox.ts";
-import { requireIsolation } from "../sandbox/require-isolation.ts";
 import type { ExecExit } from "../sandbox/sandbox.ts";
-import { readSettings } from "../settings.ts";
+import { openSession } from "./open-session.ts";
 
 const TIMEOUT_SECONDS = 120;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
@@ -22,14 +18,7 @@ export async function sandbox(args: readonly string[]): Promise<number> {
   if (values.workspace === undefined || positionals.length === 0) {
     throw new UserError("usage: pullwright sandbox --workspace DIR [--timeout SECONDS] -- CMD...");
   }
-  const driver = openSandbox(readSettings());
-  await requireIsolation(driver, () => {}); // Missing limits are doctor's to tell.
-  await using session = await driver.open({
-    workspaceDir: resolve(values.workspace),
-    readOnlyPaths: [".git"],
-    isReadOnly: false,
-    limits: SANDBOX_LIMITS,
-  });
+  await using session = await openSession(values.workspace);
   const never = new AbortController().signal;
   const exec = { argv: positionals, cwd: "", stdin: "", timeoutMs, outputBytesMax: OUTPUT_BYTES_MAX };
   const result = await session.exec(exec, never);

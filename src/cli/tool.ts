@@ -1,14 +1,10 @@
 /** `tool`: one tool, run exactly as the agent would run it. JSON arguments on standard input; the observation on standard output. */
 import { parseArgs } from "node:util";
-import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { UserError } from "../failure.ts";
-import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
-import { openSandbox } from "../sandbox/open-sandbox.ts";
-import { requireIsolation } from "../sandbox/require-isolation.ts";
-import { readSettings } from "../settings.ts";
 import { dispatchCalls } from "../tools/dispatch.ts";
 import { openToolset } from "../tools/toolset.ts";
+import { openSession } from "./open-session.ts";
 
 export async function tool(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -21,14 +17,7 @@ export async function tool(args: readonly string[]): Promise<number> {
     throw new UserError("usage: pullwright tool NAME --workspace DIR < ARGUMENTS.json");
   }
   const input = readInput(await text(process.stdin));
-  const driver = openSandbox(readSettings());
-  await requireIsolation(driver, () => {}); // Missing limits are doctor's to tell.
-  await using session = await driver.open({
-    workspaceDir: resolve(values.workspace),
-    readOnlyPaths: [".git"],
-    isReadOnly: false,
-    limits: SANDBOX_LIMITS,
-  });
+  await using session = await openSession(values.workspace);
   // apply_patch belongs to one way of editing and edit to the other; a person may try either.
   const editing = name === "apply_patch" ? "patch" : "replace";
   const toolset = openToolset({ session, goal: "change", editing, onPlan: async () => {}, onReport: () => {} });

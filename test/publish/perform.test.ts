@@ -4,7 +4,7 @@ import { App, Octokit } from "octokit";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { startGitHub, type GitHub } from "../../sim/github/github.ts";
+import type { GitHub } from "../../sim/github/github.ts";
 import { openForge } from "../../src/forge/github.ts";
 import type { Publication } from "../../src/publication.ts";
 import { perform, type Desk, type PublicationLog } from "../../src/publish/perform.ts";
@@ -12,9 +12,9 @@ import type { Task } from "../../src/task.ts";
 import { commitTree, snapshot } from "../../src/workspace/snapshot.ts";
 import { keepCommit, Mirrors, resolveCommit, type Mirror } from "../../src/workspace/mirror.ts";
 import { Workspace } from "../../src/workspace/workspace.ts";
+import { actAs, AT, openGitHub, REPO } from "../github.ts";
 import { task as buildTask, voice } from "./builders.ts";
 
-const REPO = "acme/widget";
 const signal = new AbortController().signal;
 
 /** What store/publications keeps, in memory: these tests are about the forge. */
@@ -56,22 +56,7 @@ async function openScene(): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "pw-perform-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
-  const github = stack.use(
-    await startGitHub({
-      seed: {
-        users: [{ login: "ada" }, { login: "acme", type: "Organization" }],
-        repositories: [
-          {
-            owner: "acme",
-            name: "widget",
-            private: true,
-            content: { "a.txt": "one\n" },
-            collaborators: { ada: "write" },
-          },
-        ],
-      },
-    }),
-  );
+  const github = stack.use(await openGitHub({ "a.txt": "one\n" }));
   const { reader, writer } = openForge(github);
   const task = buildTask({
     repo: { ...(await repoRef(github)), owner: "acme", name: "widget", defaultBranch: "main" },
@@ -109,9 +94,8 @@ async function repoRef(github: GitHub): Promise<{ installationId: number; id: nu
     privateKey: github.privateKey,
     Octokit: Octokit.defaults({ baseUrl: github.apiUrl }),
   });
-  const at = { owner: "acme", repo: "widget" };
-  const installationId = (await app.octokit.rest.apps.getRepoInstallation(at)).data.id;
-  const id = (await (await app.getInstallationOctokit(installationId)).rest.repos.get(at)).data.id;
+  const installationId = (await app.octokit.rest.apps.getRepoInstallation(AT)).data.id;
+  const id = (await (await app.getInstallationOctokit(installationId)).rest.repos.get(AT)).data.id;
   return { installationId, id };
 }
 
@@ -137,13 +121,9 @@ async function branches(github: GitHub): Promise<string[]> {
 }
 
 async function openIssue(scene: Scene): Promise<void> {
-  const ada = new Octokit({
-    auth: scene.github.tokenFor("ada"),
-    baseUrl: scene.github.apiUrl,
-    throttle: { enabled: false },
-  }).rest;
+  const ada = actAs(scene.github, "ada");
   // The builder's thread is number 12.
-  for (let i = 0; i < 12; i++) await ada.issues.create({ owner: "acme", repo: "widget", title: `Issue ${i + 1}` });
+  for (let i = 0; i < 12; i++) await ada.issues.create({ ...AT, title: `Issue ${i + 1}` });
 }
 
 test("a branch and its pull request are made once, and updated when the same task publishes other work", async () => {

@@ -4,7 +4,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Script } from "../../sim/models/models.ts";
-import { REPO, World } from "../world.ts";
+import { REPO } from "../github.ts";
+import { World } from "../world.ts";
 import { readTree } from "./read-tree.ts";
 
 const STORY = join(import.meta.dirname, "label-to-pull");
@@ -12,6 +13,14 @@ const STORY = join(import.meta.dirname, "label-to-pull");
 function startWorkerProcess(world: World): ChildProcess {
   const env = { ...world.env, PATH: process.env["PATH"] ?? "" };
   return spawn(join(import.meta.dirname, "../../bin/pullwright"), ["worker"], { env, stdio: "ignore" });
+}
+
+/** A worker that has heard the model twice and waits for the third reply. */
+async function startInTheMiddle(world: World): Promise<ChildProcess> {
+  const worker = startWorkerProcess(world);
+  await world.labelIssue({ title: "Typo in the greeting", body: "It says `Helo`." });
+  await world.until(30_000, async () => ((await countEntries(world, "model-replied")) >= 2 ? true : null));
+  return worker;
 }
 
 async function openSlowWorld(): Promise<World> {
@@ -23,12 +32,7 @@ async function openSlowWorld(): Promise<World> {
 
 test("a worker killed in the middle of a run leaves one pull request and one comment to the next", async () => {
   await using world = await openSlowWorld();
-  const first = startWorkerProcess(world);
-  const ada = world.as("ada");
-  const at = { owner: "acme", repo: "widget" };
-  const { number } = (await ada.issues.create({ ...at, title: "Typo in the greeting", body: "It says `Helo`." })).data;
-  await ada.issues.addLabels({ ...at, issue_number: number, labels: ["agent"] });
-  await world.until(30_000, async () => ((await countEntries(world, "model-replied")) >= 2 ? true : null));
+  const first = await startInTheMiddle(world);
   first.kill("SIGKILL");
   await once(first, "exit");
   expect(world.github.pulls(REPO)).toEqual([]);
@@ -48,15 +52,9 @@ test("a worker killed in the middle of a run leaves one pull request and one com
 
 test("a worker told to stop in the middle of a run finishes it within its grace time", async () => {
   await using world = await openSlowWorld();
-  const first = startWorkerProcess(world);
-  const ada = world.as("ada");
-  const at = { owner: "acme", repo: "widget" };
-  const { number } = (await ada.issues.create({ ...at, title: "Typo in the greeting", body: "It says `Helo`." })).data;
-  await ada.issues.addLabels({ ...at, issue_number: number, labels: ["agent"] });
-  await world.until(30_000, async () => ((await countEntries(world, "model-replied")) >= 2 ? true : null));
+  const first = await startInTheMiddle(world);
   first.kill("SIGTERM");
   await once(first, "exit");
-  // The grace time is longer than this run: it was finished, not handed over.
   const [task] = await world.ended(1);
   expect(task).toMatchObject({ state: "succeeded", attempt: 1 });
   expect(world.github.pulls(REPO)).toHaveLength(1);

@@ -1,12 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { REPO, World } from "../world.ts";
+import { AT, REPO } from "../github.ts";
+import { World } from "../world.ts";
 import { readTree } from "./read-tree.ts";
 import { describeGitHub } from "./describe-github.ts";
 
 const STORY = join(import.meta.dirname, "label-to-pull");
-const AT = { owner: "acme", repo: "widget" };
 
 async function openWorld(): Promise<World> {
   const script = JSON.parse(await readFile(join(STORY, "script.json"), "utf8"));
@@ -45,10 +45,7 @@ test("our own words and other bots' start nothing, and the deliveries say why", 
 
 test("a redelivery with the same id makes no second task", async () => {
   await using world = await openWorld();
-  const { number } = (
-    await world.as("ada").issues.create({ ...AT, title: "Typo in the greeting", body: "It says `Helo`." })
-  ).data;
-  await world.as("ada").issues.addLabels({ ...AT, issue_number: number, labels: ["agent"] });
+  await world.labelIssue({ title: "Typo in the greeting", body: "It says `Helo`." });
   await world.github.settled();
   const delivery = world.github.deliveries.find(({ event, action }) => event === "issues" && action === "labeled");
   world.github.redeliver(delivery?.id ?? 0);

@@ -2,7 +2,8 @@ import { execa } from "execa";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Script } from "../../sim/models/models.ts";
-import { REPO, SECRETS, World } from "../world.ts";
+import { REPO } from "../github.ts";
+import { SECRETS, World } from "../world.ts";
 import { readTree } from "./read-tree.ts";
 
 const STORY = join(import.meta.dirname, "label-to-pull");
@@ -47,10 +48,7 @@ test("a model that looks for secrets finds none, and none is in the workspace, t
     script: SNOOPING,
     files: await readTree(join(STORY, "repo")),
   });
-  const at = { owner: "acme", repo: "widget" };
-  const ada = world.as("ada");
-  const { number } = (await ada.issues.create({ ...at, title: "Look", body: "Look around." })).data;
-  await ada.issues.addLabels({ ...at, issue_number: number, labels: ["agent"] });
+  const number = await world.labelIssue({ title: "Look", body: "Look around." });
   const [task] = await world.ended(1);
   expect(task?.state, await world.describe()).toBe("succeeded");
 

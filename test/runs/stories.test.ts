@@ -6,7 +6,8 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { readTree } from "./read-tree.ts";
 import { describeGitHub } from "./describe-github.ts";
-import { REPO, World, type Wire } from "../world.ts";
+import { AT, REPO } from "../github.ts";
+import { World, type Wire } from "../world.ts";
 
 const Event = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("label"), title: z.string(), body: z.string() }),
@@ -45,13 +46,11 @@ describe.each(STORIES.map(({ name }) => name))("%s", (story) => {
 
 /** What people do on GitHub, through its API. Resolves to the branch that should hold the work. */
 async function play(world: World, event: Event): Promise<string> {
-  const at = { owner: "acme", repo: "widget" };
-  const ada = world.as("ada");
   if (event.kind === "label") {
-    const { number } = (await ada.issues.create({ ...at, title: event.title, body: event.body })).data;
-    await ada.issues.addLabels({ ...at, issue_number: number, labels: ["agent"] });
+    const number = await world.labelIssue({ title: event.title, body: event.body });
     return `agent/${number}-typo-in-the-greeting`;
   }
+  const ada = world.as("ada");
   await world.github.commitFiles(REPO, event.branch, {
     login: "ada",
     message: event.title,
@@ -60,14 +59,14 @@ async function play(world: World, event: Event): Promise<string> {
   });
   const draft = event.kind === "command"; // Keeps the automatic review out of a story about a command.
   const made = await ada.pulls.create({
-    ...at,
+    ...AT,
     title: event.title,
     body: event.body,
     head: event.branch,
     base: "main",
     draft,
   });
-  if (event.comment) await ada.issues.createComment({ ...at, issue_number: made.data.number, body: event.comment });
+  if (event.comment) await ada.issues.createComment({ ...AT, issue_number: made.data.number, body: event.comment });
   return event.branch;
 }
 

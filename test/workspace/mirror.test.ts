@@ -3,34 +3,18 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { startGitHub } from "../../sim/github/github.ts";
 import { TransientError } from "../../src/failure.ts";
 import { mergeBase, Mirrors, resolveCommit } from "../../src/workspace/mirror.ts";
+import { openGitHub, REPO } from "../github.ts";
 import { git, requireSafeRef } from "../../src/workspace/git.ts";
 
-const REPO = "acme/widget";
 const signal = new AbortController().signal;
 
 async function openScene() {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "pw-mirror-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
-  const github = stack.use(
-    await startGitHub({
-      seed: {
-        users: [{ login: "ada" }, { login: "acme", type: "Organization" }],
-        repositories: [
-          {
-            owner: "acme",
-            name: "widget",
-            private: true,
-            content: { "a.txt": "one\n" },
-            collaborators: { ada: "write" },
-          },
-        ],
-      },
-    }),
-  );
+  const github = stack.use(await openGitHub({ "a.txt": "one\n" }));
   const kept = stack.move();
   return {
     ...{ dir, github, mirrors: new Mirrors(dir) },

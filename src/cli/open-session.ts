@@ -1,0 +1,18 @@
+/** A sandbox over a folder of a person's own, as the debugging commands need it: writable, but for its .git. */
+import { resolve } from "node:path";
+import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
+import { openSandbox } from "../sandbox/open-sandbox.ts";
+import { requireIsolation } from "../sandbox/require-isolation.ts";
+import type { SandboxSession } from "../sandbox/sandbox.ts";
+import { readSettings } from "../settings.ts";
+
+export async function openSession(workspace: string): Promise<SandboxSession> {
+  const driver = openSandbox(readSettings());
+  await requireIsolation(driver, () => {}); // Missing limits are doctor's to tell.
+  return driver.open({
+    workspaceDir: resolve(workspace),
+    readOnlyPaths: [".git"],
+    isReadOnly: false,
+    limits: SANDBOX_LIMITS,
+  });
+}
