@@ -2,8 +2,7 @@
  * The sandbox: one bubblewrap per command, in namespaces of its own, without network, capabilities or a view of the host.
  * It never falls back to running outside; what cannot be isolated is not run.
  */
-import { chmod, mkdtemp, realpath, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { UserError } from "../failure.ts";
@@ -12,7 +11,7 @@ import { checkBubblewrap } from "./bubblewrap-check.ts";
 import { BubblewrapSession } from "./bubblewrap-session.ts";
 import { Channel } from "./channel.ts";
 import type { CgroupPlace } from "./cgroup-place.ts";
-import { Cgroup, cgroupName, findCgroupPlace } from "./cgroup.ts";
+import { Cgroup, findCgroupPlace } from "./cgroup.ts";
 import { writeEtcFolder } from "./etc-folder.ts";
 import { bindTools, readTopLevel, stageUnreachable, unstaged } from "./host-paths.ts";
 import { changeOwner, WorkspaceOwners } from "./owner.ts";
@@ -20,6 +19,8 @@ import { findReadOnlyPaths } from "./read-only-paths.ts";
 import type { Sandbox, SandboxLimits, SandboxOpening, SandboxSession } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { REMEDIES } from "./set-up-failure.ts";
+import { makeStateFolder, removeLeftStateFolders } from "./state-folder.ts";
+import { newWorkerName } from "./worker-name.ts";
 
 /** Opens sessions that share tools, and as root a uid where they share a workspace. */
 export function bubblewrapSandbox(tools: SandboxTools): Sandbox {
@@ -36,6 +37,7 @@ class Opener {
   readonly #tools: SandboxTools;
   readonly #owners = new WorkspaceOwners();
   #place: Promise<CgroupPlace | null> | null = null;
+  #sweep: Promise<void> | null = null;
 
   constructor(tools: SandboxTools) {
     this.#tools = tools;
@@ -56,7 +58,8 @@ class Opener {
     const workspaceDir = await realpath(opening.workspaceDir);
     const readOnlyPaths = await findReadOnlyPaths(workspaceDir, opening.readOnlyPaths);
     const [topLevel, toolBinds] = await Promise.all([readTopLevel(), bindTools(this.#tools)]);
-    const stateDir = await mkdtemp(join(await realpath(tmpdir()), "pullwright-"));
+    await (this.#sweep ??= removeLeftStateFolders());
+    const stateDir = await makeStateFolder();
     undo.defer(() => rm(stateDir, { recursive: true, force: true }));
     await chmod(stateDir, 0o711); // Nothing of it needs to be staged then; what matters in it is closed.
     const channel = await Channel.open(join(stateDir, "pipes"));
@@ -84,7 +87,7 @@ class Opener {
 
   async #openCgroup(limits: SandboxLimits): Promise<Cgroup | null> {
     const place = await this.findPlace();
-    return place && (await Cgroup.open(place, cgroupName(), limits));
+    return place && (await Cgroup.open(place, newWorkerName(), limits));
   }
 
   /** The uid commands run as, or null when we are an ordinary user and they run as us. */

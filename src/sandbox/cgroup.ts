@@ -1,5 +1,4 @@
 /** Kernel limits on memory and processes of one session, where this machine lets us make control groups. */
-import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type CgroupPlace, readCgroupPlaces } from "./cgroup-place.ts";
 import { hasCode, killQuietly } from "./process-tree.ts";
 import type { SandboxLimits } from "./sandbox.ts";
+import { isLeftByDeadWorker, newWorkerName } from "./worker-name.ts";
 
 /** The launcher, setpriv and bubblewrap's two processes, beside the command's own. */
 const LAUNCHER_PROCESSES = 8;
@@ -91,13 +91,6 @@ export class Cgroup {
   }
 }
 
-const PREFIX = "pullwright-";
-
-/** Unique on this machine, and telling which worker made it even after a restart that gives out its process id again. */
-export function cgroupName(): string {
-  return `${PREFIX}${process.pid}-${startTimeOf(process.pid)}-${randomUUID()}`;
-}
-
 /** The first place where a group with limits can be made; null when there is none. Removes what dead workers left. */
 export async function findCgroupPlace(): Promise<CgroupPlace | null> {
   for (const place of await readCgroupPlaces()) {
@@ -110,7 +103,7 @@ export async function findCgroupPlace(): Promise<CgroupPlace | null> {
 async function canMakeGroup(place: CgroupPlace): Promise<boolean> {
   const limits = { memoryBytes: 1 << 26, processesMax: 1, fileBytesMax: 0, scratchBytes: 0 };
   try {
-    const probe = await Cgroup.open(place, cgroupName(), limits);
+    const probe = await Cgroup.open(place, newWorkerName(), limits);
     await probe.close();
     return true;
   } catch (error) {
@@ -121,10 +114,7 @@ async function canMakeGroup(place: CgroupPlace): Promise<boolean> {
 
 async function removeLeftOvers(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names) {
-    const [, pid, startTime] = /^pullwright-(\d+)-(\d+)-/.exec(name) ?? [];
-    if (pid !== undefined && startTimeOf(Number(pid)) !== startTime) await removeCgroup(join(folder, name));
-  }
+  for (const name of names.filter(isLeftByDeadWorker)) await removeCgroup(join(folder, name));
 }
 
 /** Best effort: one that stays busy is removed at the next start. */
@@ -143,16 +133,6 @@ async function removeCgroup(folder: string): Promise<void> {
 async function killMembers(folder: string): Promise<void> {
   const members = await readFile(join(folder, "cgroup.procs"), "utf8").catch(() => "");
   for (const pid of members.split("\n")) if (pid !== "") killQuietly(Number(pid));
-}
-
-/** Clock ticks since boot, field 22 of /proc/PID/stat; "" when there is no such process. */
-function startTimeOf(pid: number): string {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  } catch {
-    return ""; // It has ended.
-  }
 }
 
 async function writeIfPresent(path: string, text: string): Promise<void> {

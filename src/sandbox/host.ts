@@ -3,14 +3,14 @@
  * and our processes, and a daemon of it may stay. settings.ts asks for a frightening consent before anything gets here.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { access, mkdir, mkdtemp, realpath, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { access, mkdir, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { innerEnvironment, type SandboxTools } from "./bubblewrap-arguments.ts";
 import { Channel, type Ends } from "./channel.ts";
 import { killQuietly } from "./process-tree.ts";
 import { type Ending, runCommand, startErrorText } from "./run-command.ts";
 import type { Exec, ExecExit, ExecResult, Sandbox, SandboxOpening, SandboxSession } from "./sandbox.ts";
+import { makeStateFolder } from "./state-folder.ts";
 
 /** Shell conventions for a command that could not be started. */
 const CANNOT_RUN = 126;
@@ -35,7 +35,7 @@ export function hostSandbox(tools: SandboxTools = { tools: [], binaries: [] }): 
 
 async function openHostSession(opening: SandboxOpening, tools: SandboxTools): Promise<SandboxSession> {
   await using undo = new AsyncDisposableStack();
-  const stateDir = await mkdtemp(join(await realpath(tmpdir()), "pullwright-"));
+  const stateDir = await makeStateFolder();
   undo.defer(() => rm(stateDir, { recursive: true, force: true }));
   const channel = await Channel.open(join(stateDir, "pipes"));
   const [home, scratch] = [join(stateDir, "home"), join(stateDir, "tmp")];

@@ -33,7 +33,7 @@ export class WorkspaceOwners {
         return held.uid;
       }
       const { uid: owner, gid: group } = await lstat(workspaceDir);
-      const isOurs = owner >= UIDS.first && owner <= UIDS.last;
+      const isOurs = isSandboxUid(owner);
       // Ours: another worker has it open and goes on under the same uid, or died with whose it was before.
       const before = isOurs ? { uid: 0, gid: 0 } : { uid: owner, gid: group };
       const uid = isOurs ? owner : await pickUid();
@@ -79,6 +79,11 @@ export async function changeOwner(folder: string, { uid, gid }: Owner): Promise<
       { cause: error },
     );
   }
+}
+
+/** A uid that only sandboxes have. The container range is shared with others and so proves nothing. */
+export function isSandboxUid(uid: number): boolean {
+  return uid >= UIDS.first && uid <= UIDS.last;
 }
 
 async function pickUid(): Promise<number> {

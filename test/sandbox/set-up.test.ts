@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { TransientError, UserError } from "../../src/failure.ts";
@@ -99,7 +100,7 @@ test("the settings choose the driver", () => {
   expect(openSandbox({ sandboxDriver: "host", sandboxTools: [] }).driver).toBe("host");
 });
 
-test("a sandbox dies with its worker", async () => {
+test("a sandbox dies with its worker, and the next worker cleans up", async () => {
   const helper = join(import.meta.dirname, "open-session.ts");
   const code = `const { openSession } = await import(${JSON.stringify(helper)});
     const session = await openSession();
@@ -112,4 +113,9 @@ test("a sandbox dies with its worker", async () => {
   worker.kill("SIGKILL");
   await vi.waitUntil(async () => !(await isRunning()), 20_000);
   await rm(String(said).trim(), { recursive: true });
+
+  const left = async () => (await readdir(tmpdir())).filter((name) => name.startsWith(`pullwright-${worker.pid}-`));
+  await using session = await openSession();
+  expect((await session.exec({})).exit).toEqual({ kind: "exited", code: 0 });
+  expect(await left()).toEqual([]);
 });

@@ -1,0 +1,22 @@
+/** A session's own folder on the host: pipes, and what the sandbox sees as /etc. */
+import { lstat, mkdir, readdir, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isSandboxUid } from "./owner.ts";
+import { isLeftByDeadWorker, newWorkerName } from "./worker-name.ts";
+
+export async function makeStateFolder(): Promise<string> {
+  const folder = join(await realpath(tmpdir()), newWorkerName());
+  await mkdir(folder, { mode: 0o700 });
+  return folder;
+}
+
+/** Only folders of our own users: anybody may put one of that name into /tmp. */
+export async function removeLeftStateFolders(): Promise<void> {
+  const parent = await realpath(tmpdir());
+  for (const name of (await readdir(parent)).filter(isLeftByDeadWorker)) {
+    const stats = await lstat(join(parent, name)).catch(() => null); // Another worker removes them as well.
+    if (stats === null || !(stats.uid === process.getuid?.() || isSandboxUid(stats.uid))) continue;
+    await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
