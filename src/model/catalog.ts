@@ -26,15 +26,15 @@ const CATALOG: ReadonlyMap<string, ModelFacts> = new Map([
     claude([0.1, 0.01, 0.125, 0.5], { long: { aboveTokens: 100_000, rates: [0.5, 0.05, 0.625, 2.5] } }),
   ],
   ["anthropic/claude-haiku-4-5", claude([1, 0.1, 1.25, 5], { context: 200_000, output: 64_000 })],
-  ["openai/gpt-6-astra", gpt([10, 1, 12.5, 50])],
-  ["openai/gpt-6.1-sol", gpt([2, 0.1, 2.5, 10])],
-  ["openai/gpt-6.1-terra", gpt([1, 0.05, 1.25, 5])],
-  ["openai/gpt-6-sol", gpt([2, 0.2, 2.5, 10])],
-  ["openai/gpt-6-luna", gpt([0.1, 0.01, 0.125, 0.5])],
+  ["openai/gpt-6-astra", gpt([10, 1, 12.5, 50], REPORTED)],
+  ["openai/gpt-6.1-sol", gpt([2, 0.1, 2.5, 10], REPORTED)],
+  ["openai/gpt-6.1-terra", gpt([1, 0.05, 1.25, 5], REPORTED)],
+  ["openai/gpt-6-sol", gpt([2, 0.2, 2.5, 10], REPORTED)],
+  ["openai/gpt-6-luna", gpt([0.1, 0.01, 0.125, 0.5], REPORTED)],
   // List prices: the vendor promised the lower ones (4 and 20) only until 2026-11-21.
   ["openai/gpt-5.6-sol", gpt([5, 0.5, 6.25, 30])],
   ["openai/gpt-5.6", gpt([5, 0.5, 6.25, 30])],
-  ["openai/gpt-5.6-terra", gpt([2, 0.2, 2.5, 12])],
+  ["openai/gpt-5.6-terra", gpt([2, 0.2, 2.5, 12], REPORTED)],
   ["openai/gpt-5.6-luna", gpt([0.2, 0.02, 0.25, 1.2])],
 ]);
 
@@ -89,14 +89,14 @@ function claude(rates: Rates, options: ClaudeOptions = {}): ModelFacts {
 }
 
 /** "Prompts with >272K input tokens are priced at 2x input and 1.5x output for the full request", on each page since gpt-5.6. */
-function gpt(rates: Rates): ModelFacts {
+function gpt(rates: Rates, source = OPENAI_DOCS): ModelFacts {
   const [input, cachedRead, cacheWrite, output] = rates;
   const long = toPrices([input * 2, cachedRead * 2, cacheWrite * 2, output * 1.5]);
   return {
     contextTokensMax: 1_050_000,
     outputTokensMax: 128_000,
     prices: { ...toPrices(rates), longPrompt: { aboveTokens: 272_000, ...long } },
-    pricesSource: OPENAI_DOCS,
+    pricesSource: source,
     editing: "patch",
   };
 }
