@@ -1,6 +1,6 @@
 /** `npm run demo`: the whole product on one machine, from a labelled issue to a reviewed and mended pull request. */
 import { execa } from "execa";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -32,6 +32,7 @@ console.log(
 await using stack = new AsyncDisposableStack();
 const dataDir = await mkdtemp(join(tmpdir(), "pullwright-demo-"));
 stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+await chmod(dataDir, 0o711); // As root, PostgreSQL and the sandbox run as users of their own and must pass through.
 const { github, store } = await open();
 const ada = new Octokit({
   auth: github.tokenFor("ada"),

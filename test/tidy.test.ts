@@ -90,6 +90,11 @@ const planted: readonly (readonly [string, SourceFile, string])[] = [
   ],
 ];
 
+test("the guard catches a call returned unawaited while something is held", () => {
+  const text = `${purpose}export async function f() {\n  await using a = open();\n  return g(a);\n}`;
+  expect(inspect({ path: "src/run/x.ts", text }).join()).toContain('returns a call unawaited under "await using"');
+});
+
 test.each(planted)("the guard catches %s", (_name, file, message) => {
   expect(inspect(file).join("\n")).toContain(message);
 });

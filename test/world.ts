@@ -1,5 +1,5 @@
 /** The whole product on real parts: database, server, worker, git, sandbox. Only GitHub and the models are stand-ins. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLog, openRunParts, openStore, runQueued, startServer, startWorker, type Store } from "../src/main.ts";
@@ -50,6 +50,7 @@ export class World implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const dataDir = await mkdtemp(join(tmpdir(), "pw-world-"));
     stack.defer(() => rm(dataDir, { recursive: true, force: true }));
+    await chmod(dataDir, 0o711); // The sandbox's own user must pass through.
     const database = stack.use(await openTestDatabase());
     const github = stack.use(await openGitHub(options.files));
     const models = await startModels({ script: options.script });

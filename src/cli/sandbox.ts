@@ -24,7 +24,8 @@ export async function sandbox(args: readonly string[]): Promise<number> {
   const result = await session.exec(exec, never);
   process.stdout.write(result.stdout);
   process.stderr.write(result.stderr);
-  return exitStatus(result.exit);
+  const status = exitStatus(result.exit);
+  return status;
 }
 
 /** As shells and timeout(1) have it: 124 for time, 137 for a kill, 128 and the signal's number otherwise. */

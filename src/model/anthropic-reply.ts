@@ -50,7 +50,7 @@ export async function readMessage(events: AsyncIterable<SentEvent>, names: Names
   let usage = NO_USAGE;
   let stop: string | null = null;
   for await (const sent of events) {
-    const { type, value } = readData(sent.data);
+    const { type, value } = readSent(sent.data);
     switch (type) {
       case "message_start":
         usage = laterUsage(usage, readEvent(Start, value).message.usage);
@@ -82,7 +82,7 @@ export async function readMessage(events: AsyncIterable<SentEvent>, names: Names
   throw new ModelError("connection", "Anthropic's stream ended before the message did.");
 }
 
-function readData(data: string): { readonly type: unknown; readonly value: unknown } {
+function readSent(data: string): { readonly type: unknown; readonly value: unknown } {
   if (data === "") return { type: undefined, value: undefined };
   const value = readObject(data);
   if (!value) throw new ModelError("connection", "Anthropic's stream held an event cut short.");

@@ -124,7 +124,7 @@ function renderCommands(commands: readonly CommandRun[]): string {
   const lines = shown.map((run) => `- ${code(run.command)}: ${exit(run)}, ${duration(run.wallMs)}`);
   const cut = commands.length - shown.length;
   return details(
-    `${commands.length} commands run by the agent`,
+    `${commands.length} command${commands.length === 1 ? "" : "s"} run by the agent`,
     [...(cut > 0 ? [`- ${cut} earlier ones`] : []), ...lines].join("\n"),
   );
 }

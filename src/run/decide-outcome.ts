@@ -38,6 +38,7 @@ type About = { readonly task: Task; readonly checkout: Checkout; readonly voice:
 
 export async function decideOutcome(parts: DecideParts, about: About, signal: AbortSignal): Promise<Outcome> {
   const { task, checkout } = about;
+  const startedAt = parts.now();
   const settings = await readRepoSettings({ gitDir: checkout.mirror.gitDir, workTree: null }, checkout.baseSha);
   const isReview = task.goal === "review";
   const aside = isReview ? whyNoReview(task, checkout, settings) : null;
@@ -59,7 +60,7 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
     headSha: checkout.headSha,
     guidance,
   });
-  const ended = await work(
+  const worked = await work(
     {
       goal: isReview ? "review" : "change",
       model: await parts.openModel(isReview ? "reviewer" : "author"),
@@ -69,11 +70,14 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
     },
     signal,
   );
-  if (ended.report?.kind === "refusal") return { kind: "refused", reason: ended.report.reason, spend: ended.end.spend };
-  if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend: ended.end.spend };
+  // What the asker waited for is the whole of it, checks included.
+  const spend = { ...worked.end.spend, wallMs: parts.now() - startedAt };
+  const ended = { ...worked, end: { ...worked.end, spend } };
+  if (ended.report?.kind === "refusal") return { kind: "refused", reason: ended.report.reason, spend };
+  if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend };
   const ending = ended.end.ending;
-  if (isReview) return reviewed(ended, checkout, ending);
-  return changed(parts, { ...about, workspace, session, settings, before, ended, ending }, signal);
+  if (isReview) return await reviewed(ended, checkout, ending);
+  return await changed(parts, { ...about, workspace, session, settings, before, ended, ending }, signal);
 }
 
 const NO_SPEND = { usd: 0, turns: 0, wallMs: 0, inputTokens: 0, outputTokens: 0, model: "no model" } as const;

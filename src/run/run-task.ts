@@ -54,7 +54,7 @@ export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal
   await perform(desk, planAcknowledgement(task));
   const checkout = await openCheckout(parts, task, signal);
   const outcome = await reachOutcome(parts, records, progress, { task, checkout, voice }, signal);
-  return publish({ ...desk, mirror: checkout.mirror }, progress, { checkout, outcome, task, voice });
+  return await publish({ ...desk, mirror: checkout.mirror }, progress, { checkout, outcome, task, voice });
 }
 
 /** The last word on a task that will not be tried again. `message` is Markdown for the asker. */

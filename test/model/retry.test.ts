@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ModelError, type ModelFault, type ModelRequest } from "../../src/model/model.ts";
 import { replyWithRetry, type Retry } from "../../src/model/retry.ts";
-import { scriptedModel, textReply, type ScriptStep } from "../../src/model/scripted.ts";
+import { scriptedModel, textReply, type ScriptStep } from "./scripted-model.ts";
 
 const request: ModelRequest = {
   system: "Be brief.",

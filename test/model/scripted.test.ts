@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ModelError } from "../../src/model/model.ts";
-import { callsReply, scriptedModel, textReply } from "../../src/model/scripted.ts";
+import { callsReply, scriptedModel, textReply } from "./scripted-model.ts";
 
 const signal = new AbortController().signal;
 const ask = { system: "", tools: [], outputTokensMax: 100, cacheKey: "run-1" };

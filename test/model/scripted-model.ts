@@ -1,6 +1,6 @@
 /** A Model for tests and demos: plays given replies in order and writes down what it was asked. */
-import type { ToolCall, Usage } from "../journal.ts";
-import { ModelError, type Model, type ModelFacts, type ModelReply, type ModelRequest } from "./model.ts";
+import type { ToolCall, Usage } from "../../src/journal.ts";
+import { ModelError, type Model, type ModelFacts, type ModelReply, type ModelRequest } from "../../src/model/model.ts";
 
 /** A ModelError is thrown once for its turn; what follows in the list is the next try of the same turn. */
 export type ScriptStep = ModelReply | ModelError;
