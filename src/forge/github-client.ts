@@ -1,4 +1,5 @@
 /** Octokit as the App and as each installation, with every wait bounded. The only file that imports `octokit`. */
+import { createPrivateKey } from "node:crypto";
 import { App, Octokit, RequestError } from "octokit";
 import { TransientError, UserError } from "../failure.ts";
 
@@ -31,8 +32,10 @@ const LIMIT_WAIT_S_MAX = 61;
 /** Installations kept at hand; the oldest is made anew when it comes back. */
 const INSTALLATIONS_MAX = 200;
 
+/** Throws UserError when the key is none; speaks to nobody. */
 export function openClients(options: GitHubOptions): Clients {
   const { appId, privateKey, apiUrl } = options;
+  assertKey(privateKey);
   const open = (throttleId: string) =>
     new App({ appId, privateKey, Octokit: octokitFor(options, throttleId), log: logOf(options) });
   const app = open("app");
@@ -52,6 +55,17 @@ export function openClients(options: GitHubOptions): Clients {
       return client;
     },
   };
+}
+
+/** Octokit finds out only when it signs, in words that differ from one cause to the next. */
+function assertKey(privateKey: string): void {
+  try {
+    createPrivateKey(privateKey);
+  } catch (error) {
+    throw new UserError("PRIVATE_KEY is not a private key. Download one in the GitHub App's settings (a .pem file).", {
+      cause: error,
+    });
+  }
 }
 
 function octokitFor(options: GitHubOptions, throttleId: string) {
@@ -122,14 +136,10 @@ export function readRefusal(error: unknown): string | null {
 
 function explain({ doing, needs }: Ask, error: unknown): unknown {
   if (error instanceof RequestError) return explainStatus({ doing, needs }, error);
-  const [type, message] = readGraphqlError(error);
+  const type = readGraphqlType(error);
   if (type === "FORBIDDEN") return lacks({ doing, needs }, error);
   if (type === "NOT_FOUND") return missing(doing, error);
   if (type !== null) return new TransientError(`GitHub failed to ${doing} (${type})`, { cause: error });
-  // The words of node's crypto and of the library that signs.
-  if (/private key|DECODER|PEM routines|asn1/i.test(message)) {
-    return new UserError("PRIVATE_KEY is not the private key of a GitHub App (a PEM block).", { cause: error });
-  }
   return error;
 }
 
@@ -177,11 +187,10 @@ function readAccepted(error: RequestError): string | null {
   return typeof accepted === "string" && /^[a-z_=;, ]+$/.test(accepted) ? accepted.replaceAll("=", ": ") : null;
 }
 
-/** The type of GraphQL's first error, null when it is another error, and its words. */
-function readGraphqlError(error: unknown): [type: string | null, message: string] {
-  if (!(error instanceof Error)) return [null, String(error)];
-  const errors = "errors" in error && Array.isArray(error.errors) ? error.errors : [];
+/** The type of GraphQL's first error, null when it is another error. */
+function readGraphqlType(error: unknown): string | null {
+  const errors = error instanceof Error && "errors" in error && Array.isArray(error.errors) ? error.errors : [];
   const first: unknown = errors[0];
   const hasType = typeof first === "object" && first !== null && "type" in first && typeof first.type === "string";
-  return [hasType ? String(first.type) : null, error.message];
+  return hasType ? String(first.type) : null;
 }

@@ -12,7 +12,7 @@ export type GitHubForge = {
   readonly appSlug: () => Promise<string>;
 };
 
-/** Speaks to nobody until it is asked something. */
+/** Speaks to nobody until it is asked something. Throws UserError when the private key is none. */
 export function openForge(options: GitHubOptions): GitHubForge {
   const clients = openClients(options);
   const self = openSelf(clients);

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
 import { authorize, type Right } from "../../src/policy/authorize.ts";
-import { trustOf } from "../../src/policy/trust.ts";
 import type { Goal } from "../../src/task.ts";
 
 type Row = readonly [goal: Goal, right: Right, isAutomatic: boolean, verdict: "allow" | "explain" | "silence"];
@@ -25,13 +24,4 @@ const ROWS: readonly Row[] = [
 test.each(ROWS)("%s with %s (automatic: %s): %s", (goal, right, isAutomatic, expected) => {
   const verdict = authorize(goal, right, { isAutomatic });
   expect(verdict.kind === "allow" ? "allow" : verdict.answer).toBe(expected);
-});
-
-test("insiders are those who may write", () => {
-  expect((["admin", "write", "read", "none"] as const).map(trustOf)).toEqual([
-    "insider",
-    "insider",
-    "outsider",
-    "outsider",
-  ]);
 });
