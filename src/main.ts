@@ -88,7 +88,7 @@ export async function startWorker(settings: Settings, store: Store, log: Logger)
       log.error({ taskId, err: cause }, "run failed");
       const task = await readTask(database, taskId);
       if (task === null || task.attempt === 0) return;
-      await failTask(parts, withRecords(database, task, task.attempt), message);
+      await failTask(parts, withRecords(parts, database, task, task.attempt), message);
       await finishTask(database, { taskId, attempt: task.attempt, state: "failed" });
     },
   });
@@ -107,7 +107,7 @@ export async function runQueued(
   if (attempt === null || task === null) return; // Ended by another worker, or gone with its repository.
   const { log } = parts;
   log.info({ taskId, attempt, goal: task.goal, repo: task.repo.id, thread: task.thread.number }, "run starts");
-  const state = await runTask(parts, withRecords(database, task, attempt), signal);
+  const state = await runTask(parts, withRecords(parts, database, task, attempt), signal);
   await finishTask(database, { taskId, attempt, state });
   log.info({ taskId, attempt, state }, "run ended");
 }
@@ -133,8 +133,8 @@ export async function openRunParts(settings: Settings, log: Logger): Promise<Run
   };
 }
 
-function withRecords(database: Database, task: TaskRun["task"], attempt: number): TaskRun {
-  return { task, attempt, records: openRecords(database, { taskId: task.id, attempt, now: Date.now }) };
+function withRecords({ secrets, now }: RunParts, database: Database, task: TaskRun["task"], attempt: number): TaskRun {
+  return { task, attempt, records: openRecords(database, { taskId: task.id, attempt, now, secrets }) };
 }
 
 /** The App's own name is asked of GitHub. While GitHub is away deliveries are taken all the same, under the usual name. */

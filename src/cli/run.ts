@@ -8,6 +8,7 @@ import type { Journal } from "../journal.ts";
 import { defaultModels, openModel } from "../model/open-model.ts";
 import { renderEntry } from "../ops/tables.ts";
 import { renderOutcome } from "../ops/outcome-text.ts";
+import { redacting } from "../run/records.ts";
 import { runLocal } from "../run/run-local.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import { requireIsolation } from "../sandbox/require-isolation.ts";
@@ -29,7 +30,8 @@ export async function run(args: readonly string[]): Promise<number> {
   await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
   const id = new Date().toISOString().replaceAll(/[:.]/g, "-");
   const path = join(settings.dataDir, "local", `${id}.jsonl`);
-  const journal = aloud(await openFile(path), values.json);
+  const keys = [settings.anthropic?.apiKey, settings.openai?.apiKey].filter((key) => key !== undefined);
+  const journal = redacting(aloud(await openFile(path), values.json), keys);
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort(new UserError("Stopped. The edits made so far are in the checkout.")));
   const parts = { model, sandbox, journal, limits: settings.limits, cacheKey: id, now: Date.now };

@@ -11,7 +11,10 @@ export type Permission = "admin" | "write" | "read" | "none";
 export type ThreadComment = {
   readonly id: number;
   readonly author: Actor;
+  /** The author may write to the repository. */
   readonly isInsider: boolean;
+  /** We wrote it: a finding that someone now asks us to fix, say. */
+  readonly isOurs: boolean;
   readonly body: string;
   readonly createdAt: string;
 };

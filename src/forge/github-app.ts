@@ -39,6 +39,19 @@ export function openSelf({ app, appId, webUrl }: Clients): Self {
   };
 }
 
+/** Permissions by name, such as `contents: write`, and the events that are delivered. */
+export type Grants = { readonly permissions: Readonly<Record<string, string>>; readonly events: readonly string[] };
+
+export async function readGrants({ app }: Clients): Promise<Grants> {
+  const { data } = await ask({ doing: "tell the App its permissions", needs: "metadata: read" }, () =>
+    app.rest.apps.getAuthenticated(),
+  );
+  const permissions = Object.entries(data?.permissions ?? {}).filter(
+    (pair): pair is [string, string] => typeof pair[1] === "string",
+  );
+  return { permissions: Object.fromEntries(permissions), events: data?.events ?? [] };
+}
+
 /** Whose account is gone is null in the API and this user on the page. */
 const GHOST: Actor = { id: 10137, login: "ghost", isBot: false };
 

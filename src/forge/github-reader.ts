@@ -1,7 +1,7 @@
 /** ForgeReader over octokit: what a run wants to know before the agent starts. It writes nothing. */
 import type { RepoRef } from "../repo-event.ts";
 import type { ForgeReader, GitAccess, Permission, PullFacts, ReviewThread, ThreadComment } from "./forge.ts";
-import { readActor } from "./github-app.ts";
+import { readActor, type Self, type Signed } from "./github-app.ts";
 import { ask, isNotFound, type Client, type Clients } from "./github-client.ts";
 
 /** 5,000 comments: no thread that people still read has more. */
@@ -10,7 +10,7 @@ const PER_PAGE = 100;
 /** Of more people the right is not asked, and unknown is outsider. */
 const AUTHORS_MAX = 50;
 
-export function createReader(clients: Clients): ForgeReader {
+export function createReader(clients: Clients, self: Self): ForgeReader {
   const open = (repo: RepoRef) => clients.installation(repo.installationId);
   return {
     permission: async (repo, actorId) => readPermission(await open(repo), repo, { id: actorId }),
@@ -19,9 +19,10 @@ export function createReader(clients: Clients): ForgeReader {
       const talk = await listConversation(client, repo, number);
       const reviews = kind === "pull" ? await listReviewBodies(client, repo, number) : [];
       const all = [...talk, ...reviews].sort((a, b) => a.created_at.localeCompare(b.created_at));
-      return toComments(client, repo, all);
+      return toComments({ client, self, repo }, all);
     },
-    reviewThread: async (repo, pull, rootCommentId) => readThread(await open(repo), repo, { pull, rootCommentId }),
+    reviewThread: async (repo, pull, rootCommentId) =>
+      readThread({ client: await open(repo), self, repo }, { pull, rootCommentId }),
     pull: async (repo, number) => readPull(await open(repo), repo, number),
     readAccess: (repo) => mintAccess(clients, repo, "read"),
   };
@@ -71,15 +72,17 @@ async function isGranted(client: Client, repo: RepoRef, role: string): Promise<b
   return data.private;
 }
 
-type Said = {
+type Said = Signed & {
   readonly id: number;
   readonly user?: { readonly id: number; readonly login: string; readonly type: string } | null;
   readonly body?: string | null | undefined;
   readonly created_at: string;
 };
 
+type Desk = { readonly client: Client; readonly self: Self; readonly repo: RepoRef };
+
 /** The right of each author is asked once: what GitHub says of their association is no permission. */
-async function toComments(client: Client, repo: RepoRef, all: readonly Said[]): Promise<readonly ThreadComment[]> {
+async function toComments({ client, self, repo }: Desk, all: readonly Said[]): Promise<readonly ThreadComment[]> {
   const people = new Map(
     all
       .map(({ user }) => readActor(user))
@@ -91,10 +94,14 @@ async function toComments(client: Client, repo: RepoRef, all: readonly Said[]): 
     const permission = await readPermission(client, repo, person);
     if (permission === "admin" || permission === "write") insiders.add(person.id);
   }
-  return all.map(({ id, user, body, created_at: createdAt }) => {
-    const author = readActor(user);
-    return { id, author, isInsider: insiders.has(author.id), body: body ?? "", createdAt };
-  });
+  return Promise.all(
+    all.map(async (said) => {
+      const author = readActor(said.user);
+      const { id, body, created_at: createdAt } = said;
+      const isOurs = await self.wrote(said);
+      return { id, author, isInsider: insiders.has(author.id), isOurs, body: body ?? "", createdAt };
+    }),
+  );
 }
 
 async function listConversation(client: Client, repo: RepoRef, number: number): Promise<readonly Said[]> {
@@ -145,11 +152,8 @@ export async function listReviewComments(client: Client, repo: RepoRef, number: 
   );
 }
 
-async function readThread(
-  client: Client,
-  repo: RepoRef,
-  at: { pull: number; rootCommentId: number },
-): Promise<ReviewThread> {
+async function readThread(desk: Desk, at: { pull: number; rootCommentId: number }): Promise<ReviewThread> {
+  const { client, repo } = desk;
   const all = await listReviewComments(client, repo, at.pull);
   const own = all.filter((one) => one.id === at.rootCommentId || one.in_reply_to_id === at.rootCommentId);
   const root = own.find((one) => one.id === at.rootCommentId) ?? own[0];
@@ -158,7 +162,7 @@ async function readThread(
     // An outdated thread has no line in the head any more, only the one it was written at.
     line: root?.line ?? root?.original_line ?? null,
     diffHunk: root?.diff_hunk ?? "",
-    comments: await toComments(client, repo, own),
+    comments: await toComments(desk, own),
   };
 }
 

@@ -1,6 +1,6 @@
 /** GitHub behind the two ports. Only publish/ may be handed the writer. */
 import type { ForgeReader, ForgeWriter } from "./forge.ts";
-import { openSelf } from "./github-app.ts";
+import { openSelf, readGrants, type Grants } from "./github-app.ts";
 import { openClients, type GitHubOptions } from "./github-client.ts";
 import { createReader } from "./github-reader.ts";
 import { createWriter } from "./github-writer.ts";
@@ -10,11 +10,18 @@ export type GitHubForge = {
   readonly writer: ForgeWriter;
   /** The App's name in URLs and mentions. */
   readonly appSlug: () => Promise<string>;
+  /** What the App was granted, for doctor. */
+  readonly grants: () => Promise<Grants>;
 };
 
 /** Speaks to nobody until it is asked something. Throws UserError when the private key is none. */
 export function openForge(options: GitHubOptions): GitHubForge {
   const clients = openClients(options);
   const self = openSelf(clients);
-  return { reader: createReader(clients), writer: createWriter(clients, self), appSlug: self.slug };
+  return {
+    reader: createReader(clients, self),
+    writer: createWriter(clients, self),
+    appSlug: self.slug,
+    grants: () => readGrants(clients),
+  };
 }

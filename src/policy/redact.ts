@@ -45,6 +45,11 @@ export function publicTitle(title: string, { secrets }: Pick<PublicOptions, "sec
   return (quiet.length <= TITLE_CHARS_MAX ? quiet : `${cutAt(quiet, TITLE_CHARS_MAX - 1)}…`) as PublicText;
 }
 
+/** Appends our own HTML comment, which a reader does not see; `publicText` leaves room for it. */
+export function withMarker(text: PublicText, marker: string): PublicText {
+  return `${text}\n\n${marker}` as PublicText;
+}
+
 /** A secret shorter than this is no secret, and replacing it would spoil the text around. */
 const SECRET_CHARS_MIN = 6;
 

@@ -4,7 +4,8 @@
  */
 import type { ForgeWriter, Written } from "../forge/forge.ts";
 import { unreachable } from "../failure.ts";
-import type { Publication, Published, PublicText } from "../publication.ts";
+import { withMarker } from "../policy/redact.ts";
+import type { Publication, Published } from "../publication.ts";
 import type { Ledgered } from "../store/publications.ts";
 import type { Task } from "../task.ts";
 import type { Mirror } from "../workspace/mirror.ts";
@@ -69,7 +70,7 @@ async function writeComment(
 ): Promise<Written> {
   const { writer, task } = desk;
   const mark = marker(task, it.role);
-  const body = sign(it.body, mark);
+  const body = withMarker(it.body, mark);
   const known = ref ?? (await writer.findComment(task.repo, it.place, mark))?.ref ?? null;
   if (known !== null) return writer.updateComment(task.repo, it.place, known, body);
   return writer.createComment(task.repo, it.place, body);
@@ -108,7 +109,7 @@ async function writeReview(
   const known = await writer.findReview(task.repo, it.pull, mark);
   // A posted review is never edited: people may have answered its comments.
   if (known !== null && (ref === null || known.ref === ref)) return known;
-  return writer.createReview(task.repo, { ...it, body: sign(it.body, mark) });
+  return writer.createReview(task.repo, { ...it, body: withMarker(it.body, mark) });
 }
 
 async function writeCheck(
@@ -126,9 +127,4 @@ async function writeCheck(
 /** Invisible on the page, and how a lost worker's comment is found again. trigger/ ignores any comment that holds one. */
 export function marker(task: Pick<Task, "id">, role: string): string {
   return `<!-- pullwright:${task.id}:${role} -->`;
-}
-
-/** The one addition to a PublicText after redaction: our own marker, which holds nothing from outside. */
-function sign(body: PublicText, mark: string): PublicText {
-  return `${body}\n\n${mark}` as PublicText;
 }

@@ -13,7 +13,10 @@ const TEXT_CHARS_MAX = 20_000;
 /** The newest comments are the ones that count. */
 const COMMENTS_MAX = 40;
 
-export type BriefText = { readonly author: string; readonly isInsider: boolean; readonly body: string };
+/** Whose words: "us" is what we said earlier, such as a finding that is now to be fixed. */
+export type Rights = "insider" | "outsider" | "us";
+
+export type BriefText = { readonly author: string; readonly rights: Rights; readonly body: string };
 
 export type BriefParts = {
   /** Our own words: what is to be done. */
@@ -89,8 +92,7 @@ function renderDiff(diff: string): string {
 
 /** A fence that the text cannot end, under a line that says whose words they are. */
 function quote(text: BriefText, body: string): string {
-  const rights = text.isInsider ? "a member of the project" : "an outsider";
-  return `By ${text.author} (${rights}):\n\n${fence(body)}`;
+  return `By ${text.author} (${RIGHTS[text.rights]}):\n\n${fence(body)}`;
 }
 
 function visible(body: string): string {
@@ -98,3 +100,9 @@ function visible(body: string): string {
   const cut = text.length > TEXT_CHARS_MAX ? `${text.slice(0, TEXT_CHARS_MAX)}\n[cut]` : text;
   return removed.length === 0 ? cut : `${cut}\n[removed, since no reader sees it: ${removed.join(", ")}]`;
 }
+
+const RIGHTS: Readonly<Record<Rights, string>> = {
+  insider: "has write access",
+  outsider: "an outsider",
+  us: "your own words",
+};

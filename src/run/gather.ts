@@ -2,6 +2,7 @@
 import type { CommandRun } from "../journal.ts";
 import type { ForgeReader, ReviewThread, ThreadComment } from "../forge/forge.ts";
 import { unreachable } from "../failure.ts";
+import { visibleText } from "../policy/visible-text.ts";
 import type { Task } from "../task.ts";
 import { listChanges, readDiff } from "../workspace/snapshot.ts";
 import type { BriefParts, BriefText } from "./brief.ts";
@@ -30,9 +31,13 @@ export async function gatherBrief(
       kind: pull ? "pull request" : "issue",
       number: task.thread.number,
       title: task.text.title,
-      text: { author: task.text.author.login, isInsider: isInsider(task, talk), body: task.text.body },
+      text: {
+        author: task.text.author.login,
+        rights: isInsider(task, talk) ? "insider" : "outsider",
+        body: task.text.body,
+      },
     },
-    comments: [...talk, ...(thread?.comments ?? [])].filter((comment) => comment.isInsider).map(toText),
+    comments: [...talk, ...(thread?.comments ?? [])].filter(({ isInsider, isOurs }) => isInsider || isOurs).map(toText),
     place: thread ? { path: thread.path, line: thread.line, hunk: thread.diffHunk } : null,
     diff: pull ? await readDiff(place, forkSha, headSha) : null,
     checks: checks.map(({ command, exitCode }) => ({ command, exitCode })),
@@ -41,8 +46,8 @@ export async function gatherBrief(
 
 /** Our own words for what is to be done. The asker has write access, so what they typed after the command may instruct. */
 export function describeTask(task: Pick<Task, "goal" | "thread" | "instruction" | "asker" | "repo">): string {
-  const asked =
-    task.instruction === "" ? "" : `\n\n${task.asker.login} (has write access) adds:\n\n${task.instruction}`;
+  const instruction = visibleText(task.instruction).text.trim();
+  const asked = instruction === "" ? "" : `\n\n${task.asker.login} (has write access) adds:\n\n${instruction}`;
   const { number } = task.thread;
   switch (task.goal) {
     case "implement":
@@ -69,5 +74,5 @@ function isInsider(task: Task, comments: readonly ThreadComment[]): boolean {
 }
 
 function toText(comment: ThreadComment): BriefText {
-  return { author: comment.author.login, isInsider: comment.isInsider, body: comment.body };
+  return { author: comment.author.login, rights: comment.isOurs ? "us" : "insider", body: comment.body };
 }

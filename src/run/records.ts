@@ -1,6 +1,7 @@
 /** What one attempt at a task keeps in PostgreSQL: its journal, its publications, its charges, and its right to write. */
 import type { Outcome } from "../outcome.ts";
 import type { Journal, Usage } from "../journal.ts";
+import { redactEntry } from "../policy/redact-entry.ts";
 import type { PublicationLog } from "../publish/perform.ts";
 import type { Sql } from "../store/database.ts";
 import { postgresJournal, readTaskJournal } from "../store/journal.ts";
@@ -18,10 +19,13 @@ export type TaskRecords = {
   readonly assertCurrent: () => Promise<void>;
 };
 
-export function openRecords(sql: Sql, run: Attempt & { readonly now: () => number }): TaskRecords {
-  const { taskId, attempt, now } = run;
+export function openRecords(
+  sql: Sql,
+  run: Attempt & { readonly now: () => number; readonly secrets: readonly string[] },
+): TaskRecords {
+  const { taskId, attempt, now, secrets } = run;
   return {
-    journal: postgresJournal(sql, run),
+    journal: redacting(postgresJournal(sql, { taskId, attempt, now }), secrets),
     publications: {
       find: (role) => find(sql, { taskId, role }),
       intend: async (role, intent) => {
@@ -41,4 +45,9 @@ export function openRecords(sql: Sql, run: Attempt & { readonly now: () => numbe
       if (!(await isCurrent(sql, { taskId, attempt }))) throw superseded({ taskId, attempt });
     },
   };
+}
+
+/** Nothing that looks like a credential is kept, wherever it came from: a repository's own files may hold one. */
+export function redacting(journal: Journal, secrets: readonly string[]): Journal {
+  return { read: () => journal.read(), append: (entry) => journal.append(redactEntry(entry, secrets)) };
 }

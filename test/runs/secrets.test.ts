@@ -104,8 +104,9 @@ function keyLine(world: World): string {
 }
 
 async function observations(world: World): Promise<string[]> {
-  const rows = await world.store.database.query<{ text: string }>(
-    "SELECT entry->'observation'->>'text' AS text FROM pullwright.journal WHERE kind = 'tool-observed' ORDER BY seq",
+  // Parsed here: PostgreSQL cannot make text of the \u0000 that /proc/self/environ holds.
+  const rows = await world.store.database.query<{ entry: { observation: { text: string } } }>(
+    "SELECT entry FROM pullwright.journal WHERE kind = 'tool-observed' ORDER BY seq",
   );
-  return rows.map(({ text }) => text);
+  return rows.map(({ entry }) => entry.observation.text);
 }
