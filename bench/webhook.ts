@@ -5,7 +5,7 @@
  */
 import { createHmac, generateKeyPairSync, randomUUID } from "node:crypto";
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -29,6 +29,7 @@ type Server = { readonly name: string; readonly url: string; readonly process: C
 type Round = { readonly latencies: readonly number[]; readonly failed: number; readonly cpuMs: number };
 
 const dataDir = await mkdtemp(join(tmpdir(), "pw-bench-"));
+await chmod(dataDir, 0o711); // As root, PostgreSQL runs as a user of its own and must pass through.
 await using github = await startGitHub({
   seed: { users: [{ login: "ada" }], repositories: [{ owner: "ada", name: "a" }] },
 });
@@ -105,7 +106,7 @@ async function fire(server: Server, perSecond: number, forSeconds: number): Prom
   const startedAt = performance.now();
   const answers = Array.from({ length: perSecond * forSeconds }, async (_, i) => {
     const dueAt = startedAt + (i * 1000) / perSecond;
-    await new Promise((resolve) => setTimeout(resolve, dueAt - performance.now()));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueAt - performance.now())));
     const status = await deliver(server.url, i).catch(() => 0);
     return { status, ms: performance.now() - dueAt };
   });

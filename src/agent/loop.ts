@@ -5,7 +5,7 @@ import type { Ending, Spend } from "../outcome.ts";
 import { costUsd } from "../model/catalog.ts";
 import type { Message, Model } from "../model/model.ts";
 import { replyWithRetry } from "../model/retry.ts";
-import { budgetState, type BudgetState } from "../policy/budget.ts";
+import { budgetState, nameTimeLimit, type BudgetState } from "../policy/budget.ts";
 import { dispatchCalls } from "../tools/dispatch.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import { unreachable } from "../failure.ts";
@@ -49,7 +49,7 @@ export async function runAgent(agent: Agent, signal: AbortSignal): Promise<Agent
   } catch (error) {
     // Only our own deadline is a limit; whoever aborted from outside wants the abort.
     if (signal.aborted || !deadline.aborted) throw error;
-    return run.end({ kind: "limit", limit: "time" });
+    return run.end({ kind: "limit", limit: nameTimeLimit(agent.limits.wallMsMax) });
   }
 }
 
@@ -120,7 +120,13 @@ class AgentRun {
     const { model, toolset, system, cacheKey, journal, now, charge } = this.#agent;
     const askedAt = now();
     const outputTokensMax = Math.min(OUTPUT_TOKENS_MAX, model.facts.outputTokensMax);
-    const request = { system: system.text, tools: toolset.specs, messages: this.#messages, outputTokensMax, cacheKey };
+    const request = {
+      system: system.text,
+      tools: toolset.specs,
+      messages: [...this.#messages],
+      outputTokensMax,
+      cacheKey,
+    };
     const reply = await replyWithRetry(model, request, {
       signal,
       onRetry: ({ reason, waitMs }) => journal.append({ kind: "model-retried", model: model.id, reason, waitMs }),

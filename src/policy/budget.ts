@@ -16,7 +16,7 @@ const NEAR_SHARE = 0.8;
 export function budgetState(spent: Spent, limits: RunLimits): BudgetState {
   const uses = [
     { share: spent.turns / limits.turnsMax, limit: `turns (${limits.turnsMax})` },
-    { share: spent.wallMs / limits.wallMsMax, limit: `time (${round(limits.wallMsMax / 60_000)} minutes)` },
+    { share: spent.wallMs / limits.wallMsMax, limit: nameTimeLimit(limits.wallMsMax) },
     { share: spent.usd / limits.usdMax, limit: `money ($${round(limits.usdMax)})` },
   ];
   // A share that is no number counts as used up: a sum gone wrong must not run on without a limit.
@@ -24,6 +24,10 @@ export function budgetState(spent: Spent, limits: RunLimits): BudgetState {
   if (over) return { kind: "over", limit: over.limit };
   const most = uses.reduce((a, b) => (b.share > a.share ? b : a));
   return most.share >= NEAR_SHARE ? { kind: "near", limit: most.limit } : { kind: "ok" };
+}
+
+export function nameTimeLimit(wallMsMax: number): string {
+  return `time (${round(wallMsMax / 60_000)} minutes)`;
 }
 
 function round(value: number): number {
