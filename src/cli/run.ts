@@ -10,6 +10,7 @@ import { renderEntry } from "../ops/tables.ts";
 import { renderOutcome } from "../ops/outcome-text.ts";
 import { redacting } from "../run/records.ts";
 import { runLocal } from "../run/run-local.ts";
+import { untilInterrupted } from "./open-session.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import { requireIsolation } from "../sandbox/require-isolation.ts";
 import { readSettings } from "../settings.ts";
@@ -32,10 +33,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const path = join(settings.dataDir, "local", `${id}.jsonl`);
   const keys = [settings.anthropic?.apiKey, settings.openai?.apiKey].filter((key) => key !== undefined);
   const journal = redacting(aloud(await openFile(path), values.json), keys);
-  const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort(new UserError("Stopped. The edits made so far are in the checkout.")));
   const parts = { model, sandbox, journal, limits: settings.limits, cacheKey: id, now: Date.now };
-  const outcome = await runLocal(parts, root, task, stop.signal);
+  const outcome = await runLocal(parts, root, task, untilInterrupted());
   if (!values.json) console.log(`\n${renderOutcome(outcome)}\n\njournal: ${path}`);
   return outcome.kind === "changed" || outcome.kind === "nothing-changed" ? 0 : 1;
 }

@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { UserError, unreachable } from "../failure.ts";
 import type { ExecExit } from "../sandbox/sandbox.ts";
-import { openSession } from "./open-session.ts";
+import { openSession, untilInterrupted } from "./open-session.ts";
 
 const TIMEOUT_SECONDS = 120;
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
@@ -18,10 +18,10 @@ export async function sandbox(args: readonly string[]): Promise<number> {
   if (values.workspace === undefined || positionals.length === 0) {
     throw new UserError("usage: pullwright sandbox --workspace DIR [--timeout SECONDS] -- CMD...");
   }
+  const interrupted = untilInterrupted();
   await using session = await openSession(values.workspace);
-  const never = new AbortController().signal;
   const exec = { argv: positionals, cwd: "", stdin: "", timeoutMs, outputBytesMax: OUTPUT_BYTES_MAX };
-  const result = await session.exec(exec, never);
+  const result = await session.exec(exec, interrupted);
   process.stdout.write(result.stdout);
   process.stderr.write(result.stderr);
   const status = exitStatus(result.exit);

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { UserError } from "../failure.ts";
 import { dispatchCalls } from "../tools/dispatch.ts";
 import { openToolset } from "../tools/toolset.ts";
-import { openSession } from "./open-session.ts";
+import { openSession, untilInterrupted } from "./open-session.ts";
 
 export async function tool(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -17,12 +17,13 @@ export async function tool(args: readonly string[]): Promise<number> {
     throw new UserError("usage: pullwright tool NAME --workspace DIR < ARGUMENTS.json");
   }
   const input = readInput(await text(process.stdin));
+  const interrupted = untilInterrupted();
   await using session = await openSession(values.workspace);
   // apply_patch belongs to one way of editing and edit to the other; a person may try either.
   const editing = name === "apply_patch" ? "patch" : "replace";
   const toolset = openToolset({ session, goal: "change", editing, onPlan: async () => {}, onReport: () => {} });
   const [observation] = await dispatchCalls(toolset, [{ id: "call", tool: name, input }], {
-    signal: new AbortController().signal,
+    signal: interrupted,
     now: Date.now,
     onResult: async () => {},
   });
