@@ -8,7 +8,7 @@ import { isMainThread } from "node:worker_threads";
 import { UserError } from "../failure.ts";
 import { type Bind, bubblewrapArguments, sandboxPath, type SandboxTools } from "./bubblewrap-arguments.ts";
 import { checkBubblewrap } from "./bubblewrap-check.ts";
-import { BubblewrapSession } from "./bubblewrap-session.ts";
+import { BubblewrapRunner } from "./bubblewrap-runner.ts";
 import { Channel } from "./channel.ts";
 import type { CgroupPlace } from "./cgroup-place.ts";
 import { Cgroup, findCgroupPlace } from "./cgroup.ts";
@@ -18,6 +18,7 @@ import { changeOwner, WorkspaceOwners } from "./owner.ts";
 import { findReadOnlyPaths } from "./read-only-paths.ts";
 import type { Sandbox, SandboxLimits, SandboxOpening, SandboxSession } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
+import { SerialSession } from "./serial-session.ts";
 import { REMEDIES } from "./set-up-failure.ts";
 import { makeStateFolder, removeLeftStateFolders } from "./state-folder.ts";
 import { newWorkerName } from "./worker-name.ts";
@@ -78,11 +79,11 @@ class Opener {
     const { binds, stagingDir, staged } = uid === null ? unstaged(wanted) : await stageUnreachable(wanted);
     const path = sandboxPath(this.#tools.tools);
     const { scratchBytes } = opening.limits;
-    return new BubblewrapSession({
+    const runner = new BubblewrapRunner({
       world: bubblewrapArguments({ binds, topLevel, etcPaths, path, scratchBytes }),
       ...{ stagingDir, staged, readOnlyPaths, filter, channel, cgroup, uid, limits: opening.limits },
-      undo: undo.move(),
     });
+    return new SerialSession((command, stopped) => runner.run(command, stopped), undo.move());
   }
 
   async #openCgroup(limits: SandboxLimits): Promise<Cgroup | null> {

@@ -10,6 +10,7 @@ import { Channel, type Ends } from "./channel.ts";
 import { killQuietly } from "./process-tree.ts";
 import { type Ending, runCommand, startErrorText } from "./run-command.ts";
 import type { Exec, ExecExit, ExecResult, Sandbox, SandboxOpening, SandboxSession } from "./sandbox.ts";
+import { SerialSession } from "./serial-session.ts";
 import { makeStateFolder } from "./state-folder.ts";
 
 /** Shell conventions for a command that could not be started. */
@@ -42,7 +43,8 @@ async function openHostSession(opening: SandboxOpening, tools: SandboxTools): Pr
   await Promise.all([mkdir(home), mkdir(scratch)]);
   const environment = { ...innerEnvironment(hostPath(tools)), HOME: home, TMPDIR: scratch };
   const workspaceDir = await realpath(opening.workspaceDir);
-  return new HostSession({ workspaceDir, environment, channel, undo: undo.move() });
+  const runner = new HostRunner({ workspaceDir, environment, channel });
+  return new SerialSession((command, stopped) => runner.run(command, stopped), undo.move());
 }
 
 function hostPath({ tools, binaries }: SandboxTools): string {
@@ -56,34 +58,16 @@ type HostParts = {
   readonly workspaceDir: string;
   readonly environment: Record<string, string>;
   readonly channel: Channel;
-  readonly undo: AsyncDisposableStack;
 };
 
-class HostSession implements SandboxSession {
+class HostRunner {
   readonly #parts: HostParts;
-  readonly #closing = new AbortController();
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(parts: HostParts) {
     this.#parts = parts;
   }
 
-  exec(command: Exec, signal: AbortSignal): Promise<ExecResult> {
-    const result = this.#turn.then(() => this.#run(command, signal));
-    this.#turn = result.catch(() => {}); // The caller has the error.
-    return result;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort(new Error("The sandbox session was closed."));
-    await this.#turn;
-    await this.#parts.undo.disposeAsync();
-  }
-
-  async #run(command: Exec, signal: AbortSignal): Promise<ExecResult> {
-    const stopped = AbortSignal.any([signal, this.#closing.signal]);
-    stopped.throwIfAborted();
+  async run(command: Exec, stopped: AbortSignal): Promise<ExecResult> {
     const cwd = join(this.#parts.workspaceDir, command.cwd);
     const hasFolder = await access(cwd).then(
       () => true,
@@ -98,7 +82,6 @@ class HostSession implements SandboxSession {
       watchMemory: () => () => {},
     };
     const ending = await runCommand(runner, command, stopped);
-    stopped.throwIfAborted();
     if (ending.startError !== null) return readStartError(ending.startError, command);
     const { stdout, stderr, wallMs } = ending;
     return { exit: readExit(ending, command), stdout, stderr, wallMs };

@@ -13,10 +13,10 @@ import { killNamespace, killQuietly, residentBytes, waitUntilNamespaceGone } fro
 import { checkReadOnlyPaths, type ReadOnlyPath } from "./read-only-paths.ts";
 import { limitedCommand } from "./resource-limits.ts";
 import { type Ending, isCommandsFault, runCommand, startErrorText } from "./run-command.ts";
-import type { Exec, ExecExit, ExecResult, SandboxLimits, SandboxSession } from "./sandbox.ts";
+import type { Exec, ExecExit, ExecResult, SandboxLimits } from "./sandbox.ts";
 import { setUpFailure } from "./set-up-failure.ts";
 
-export type SessionParts = {
+export type RunnerParts = {
   /** bubblewrap's arguments, all but the folder to start in. */
   readonly world: readonly string[];
   readonly stagingDir: string | null;
@@ -28,8 +28,6 @@ export type SessionParts = {
   /** The host uid commands run as; null when we are not root. */
   readonly uid: number | null;
   readonly limits: SandboxLimits;
-  /** Undoes the opening, last step first. */
-  readonly undo: AsyncDisposableStack;
 };
 
 /** How often memory is summed up where no control group does it. A hog takes some 50 MB in this time. */
@@ -40,32 +38,14 @@ const NICENESS = 5;
 /** Shell conventions for a command that could not be started. */
 const CANNOT_RUN = 126;
 
-export class BubblewrapSession implements SandboxSession {
-  readonly #parts: SessionParts;
-  readonly #closing = new AbortController();
-  #turn: Promise<unknown> = Promise.resolve();
+export class BubblewrapRunner {
+  readonly #parts: RunnerParts;
 
-  constructor(parts: SessionParts) {
+  constructor(parts: RunnerParts) {
     this.#parts = parts;
   }
 
-  /** Commands of one session wait for each other: they share the workspace, the pipes and the control group. */
-  exec(command: Exec, signal: AbortSignal): Promise<ExecResult> {
-    const result = this.#turn.then(() => this.#run(command, signal));
-    this.#turn = result.catch(() => {}); // The caller has the error.
-    return result;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    this.#closing.abort(new Error("The sandbox session was closed."));
-    await this.#turn;
-    await this.#parts.undo.disposeAsync();
-  }
-
-  async #run(command: Exec, signal: AbortSignal): Promise<ExecResult> {
-    const stopped = AbortSignal.any([signal, this.#closing.signal]);
-    stopped.throwIfAborted();
+  async run(command: Exec, stopped: AbortSignal): Promise<ExecResult> {
     if (command.cwd.includes("\0")) return noSuchFolder(command.cwd); // It would end one argument and begin another.
     await checkReadOnlyPaths(this.#parts.readOnlyPaths);
     const oomKillsBefore = this.#parts.cgroup?.oomKills() ?? 0;
@@ -99,11 +79,11 @@ type Plan = { readonly launcher: readonly string[]; readonly world: readonly str
 
 /** One start of bubblewrap. */
 class Attempt {
-  readonly #parts: SessionParts;
+  readonly #parts: RunnerParts;
   readonly #plan: Plan;
   #status: LaunchStatus | null = null;
 
-  constructor(parts: SessionParts, plan: Plan) {
+  constructor(parts: RunnerParts, plan: Plan) {
     this.#parts = parts;
     this.#plan = plan;
   }
