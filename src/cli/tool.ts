@@ -21,7 +21,11 @@ export async function tool(args: readonly string[]): Promise<number> {
   await using session = await openSession(values.workspace);
   // apply_patch belongs to one way of editing and edit to the other; a person may try either.
   const editing = name === "apply_patch" ? "patch" : "replace";
-  const toolset = openToolset({ session, goal: "change", editing, onPlan: async () => {}, onReport: () => {} });
+  const toolset = openToolset({
+    ...{ session, editing, goal: "change", mustRead: false },
+    onPlan: () => {},
+    onReport: () => {},
+  });
   const [observation] = await dispatchCalls(toolset, [{ id: "call", tool: name, input }], {
     signal: interrupted,
     now: Date.now,
