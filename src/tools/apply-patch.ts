@@ -1,0 +1,111 @@
+/** The apply_patch tool: reads the patch's files, plans in memory, writes all of them at once. */
+import { z } from "zod";
+import { pathsOf, planPatch, type FileEdit } from "../patch/apply.ts";
+import { parsePatch } from "../patch/parse.ts";
+import { PatchError, type Patch } from "../patch/patch.ts";
+import { defineTool } from "./define-tool.ts";
+import { whyNotText, type FileChange, type FileRead, type Files } from "./files.ts";
+import { checkPath } from "./paths.ts";
+import type { ReadState } from "./read-state.ts";
+import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
+
+/** Applies the text of a patch whose paths are relative to `dir`. */
+export type PatchApplier = (text: string, dir: string, signal: AbortSignal) => Promise<ToolResult>;
+
+const Told = z.object({ patch: z.string() });
+/** OpenAI's models send the bare text, others an object; both names of the field occur. */
+const Input = z.union([z.string(), z.object({ patch: z.string() }), z.object({ input: z.string() })], {
+  error: 'expected the text of the patch, or {"patch": text}',
+});
+
+export function applyPatchTool(apply: PatchApplier): Tool {
+  return defineTool({
+    name: "apply_patch",
+    native: "apply-patch",
+    effect: "writes",
+    input: Input,
+    told: Told,
+    run: (input, signal) =>
+      apply(typeof input === "string" ? input : "patch" in input ? input.patch : input.input, ".", signal),
+  });
+}
+
+export function openPatchApplier(files: Files, readState: ReadState): PatchApplier {
+  return async (text, dir, signal) => {
+    const patch = orRefuse(() => moveInto(dir, parsePatch(text)));
+    const paths = pathsOf(patch);
+    const found = new Map((await files.read(paths, signal)).map((file, i) => [paths[i] ?? "", file]));
+    const plan = orRefuse(() => planPatch(patch, textsOf(patch, found)));
+    if (plan.edits.length === 0) return { text: "No file was changed: the patch leaves every file as it is." };
+    const wasCurrent = new Set(
+      plan.edits.map(({ path }) => path).filter((path) => isCurrent(readState, found.get(path))),
+    );
+    const written = await files.write(
+      plan.edits.map((edit) => toChange(edit, found)),
+      signal,
+    );
+    plan.edits.forEach((edit, i) => {
+      // Who knew a file before the patch knows it after; who did not, has seen a part of it at most.
+      if (edit.kind === "write" && wasCurrent.has(edit.path)) readState.remember(written[i] ?? "", edit.text);
+    });
+    return { text: `Done.\n${plan.notes.join("\n")}` };
+  };
+}
+
+/** The texts to plan with. A file that is there and is no text cannot be patched, only deleted. */
+function textsOf(patch: Patch, found: ReadonlyMap<string, FileRead>): ReadonlyMap<string, string | null> {
+  const texts = new Map<string, string | null>();
+  for (const [path, file] of found) {
+    if (file.kind === "text") texts.set(path, file.text);
+    else if (file.kind === "missing") texts.set(path, null);
+    else if (file.kind === "binary" && isOnlyDeleted(patch, path)) texts.set(path, "");
+    else throw refuse(`${path}: ${whyNotText(file) ?? ""}.`);
+  }
+  return texts;
+}
+
+function isOnlyDeleted(patch: Patch, path: string): boolean {
+  return patch.hunks.every(
+    (hunk) => hunk.kind === "delete" || (hunk.path !== path && !("moveTo" in hunk && hunk.moveTo === path)),
+  );
+}
+
+function toChange(edit: FileEdit, found: ReadonlyMap<string, FileRead>): FileChange {
+  if (edit.kind === "delete") return edit;
+  const source = found.get(edit.modeFrom);
+  const mode = edit.modeFrom !== edit.path && source?.kind === "text" ? source.mode : null;
+  return { kind: "write", path: edit.path, text: edit.text, mode };
+}
+
+/** Every path as the workspace knows it, so that two spellings of one file meet. */
+function moveInto(dir: string, patch: Patch): Patch {
+  const place = (path: string, line: number) => {
+    const checked = checkPath(path.startsWith("/") ? path : `${dir}/${path}`);
+    if (checked.kind === "refused")
+      throw new PatchError(`Patch line ${line}: cannot use the path "${path}": ${checked.why}.`, line);
+    return checked.path;
+  };
+  const hunks = patch.hunks.map((hunk) => {
+    const path = place(hunk.path, hunk.patchLine);
+    if (hunk.kind !== "update" || hunk.moveTo === null) return { ...hunk, path };
+    return { ...hunk, path, moveTo: place(hunk.moveTo, hunk.patchLine + 1) };
+  });
+  return { hunks };
+}
+
+function isCurrent(readState: ReadState, file: FileRead | undefined): boolean {
+  return file?.kind === "text" && readState.check(file.path, file.text) === "current";
+}
+
+function orRefuse<T>(plan: () => T): T {
+  try {
+    return plan();
+  } catch (error) {
+    if (error instanceof PatchError) throw refuse(error.message);
+    throw error;
+  }
+}
+
+function refuse(message: string): ToolRefusal {
+  return new ToolRefusal(`The patch was not applied; no file was changed.\n${message}`);
+}

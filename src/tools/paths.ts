@@ -1,0 +1,38 @@
+/** What a path typed by a model may be. Links are followed later, inside the sandbox (files.ts); this is what words alone can tell. */
+
+export type CheckedPath =
+  { readonly kind: "path"; readonly path: string } | { readonly kind: "refused"; readonly why: string };
+
+/** What models know the workspace as, whatever folder it is. */
+const WORKSPACE = "/workspace";
+
+/** "./a//b/" and "/workspace/a/b" become "a/b", the workspace itself "."; ".." stays for the file system to resolve. */
+export function checkPath(typed: string): CheckedPath {
+  if (typed.trim() === "") return refused("the path is empty");
+  // eslint would mind the control characters; they are the point.
+  if (/[\u0000-\u001f\u007f]/.test(typed)) return refused("the path holds a control character");
+  const inside = typed === WORKSPACE || typed.startsWith(`${WORKSPACE}/`) ? `.${typed.slice(WORKSPACE.length)}` : typed;
+  const parts = inside.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.some(isGitFolder)) return refused("it names .git, which file tools do not touch");
+  const path = parts.join("/");
+  if (inside.startsWith("/")) return { kind: "path", path: `/${path}` };
+  return { kind: "path", path: path === "" ? "." : path };
+}
+
+/**
+ * Names that some file system takes for .git: any case, Unicode compatibility forms, characters that HFS ignores, trailing dots
+ * and spaces, NTFS streams and its short name (git's own list: path.c and utf8.c, CVE-2014-9390).
+ */
+export function isGitFolder(name: string): boolean {
+  const folded = name
+    .normalize("NFKC")
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
+    .toLowerCase()
+    .replace(/:.*$/, "")
+    .replace(/[. ]+$/, "");
+  return folded === ".git" || folded === "git~1";
+}
+
+function refused(why: string): CheckedPath {
+  return { kind: "refused", why };
+}

@@ -1,0 +1,129 @@
+/** The search tool: ripgrep over the workspace. Ignored files and .git stay out; what was cut is counted. */
+import { z } from "zod";
+import type { SandboxSession } from "../sandbox/sandbox.ts";
+import { defineTool } from "./define-tool.ts";
+import { checkPath } from "./paths.ts";
+import { renderCounts, renderFiles, renderMatches } from "./search-results.ts";
+import { ToolRefusal, type Tool } from "./tool.ts";
+
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 1000;
+const CONTEXT_MAX = 20;
+const TIMEOUT_MS = 60_000;
+/** What we count in; a search with more matches is too wide to be of use. */
+const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
+/** Longer lines are minified code or data. */
+const LINE_CHARS_MAX = 400;
+
+const Input = z
+  .object({
+    pattern: z.string().optional(),
+    path: z.string().optional(),
+    glob: z.string().optional(),
+    mode: z.enum(["content", "files", "count"]).optional(),
+    ignore_case: z.boolean().optional(),
+    context: z.int().min(0).max(CONTEXT_MAX).optional(),
+    limit: z.int().min(1).max(LIMIT_MAX).optional(),
+  })
+  .refine(({ pattern, glob }) => (pattern ?? "") !== "" || (glob ?? "") !== "", {
+    path: ["pattern"],
+    message: "is missing (or give glob to list files)",
+  });
+type Input = z.infer<typeof Input>;
+
+/** No configuration of the repository or the machine steers it, and only the workspace's own .gitignore files count. */
+const BASE = [
+  "--no-config",
+  "--hidden",
+  "--no-require-git",
+  "--no-ignore-global",
+  "--no-ignore-parent",
+  "--color",
+  "never",
+];
+const COMMON = [...BASE, "--sort", "path", "--null", "--glob", "!.git"];
+
+export function searchTool(session: SandboxSession): Tool {
+  return defineTool({
+    name: "search",
+    effect: "reads",
+    input: Input,
+    run: async (input, signal) => {
+      const limits = { timeoutMs: TIMEOUT_MS, outputBytesMax: OUTPUT_BYTES_MAX };
+      const result = await session.exec(
+        { argv: argvOf(input), cwd: "", stdin: ignoreFileOf(input.glob), ...limits },
+        signal,
+      );
+      const { exit } = result;
+      if (exit.kind === "timed-out")
+        throw new ToolRefusal("The search took longer than 60 s. Narrow it with path or glob.");
+      if (exit.kind === "exited" && exit.code > 1 && result.stdout.length === 0) throw failed(result.stderr.toString());
+      const found = {
+        output: result.stdout.toString(),
+        limit: input.limit ?? LIMIT_DEFAULT,
+        isPartial: exit.kind !== "exited",
+      };
+      return { text: renderFound(input, found) };
+    },
+  });
+}
+
+type Found = { readonly output: string; readonly limit: number; readonly isPartial: boolean };
+
+function renderFound(input: Input, found: Found): string {
+  const isListing = (input.pattern ?? "") === "";
+  if (found.output === "") return isListing ? "No file has such a name." : "No match.";
+  if (isListing || input.mode === "files") return renderFiles(found);
+  return input.mode === "count" ? renderCounts(found) : renderMatches(found);
+}
+
+function argvOf(input: Input): readonly string[] {
+  const { pattern = "", mode = "content" } = input;
+  const rg = ["rg", ...COMMON, ...globArguments(input.glob)];
+  const place = placeOf(input.path);
+  if (pattern === "") return [...rg, "--files", "--", place];
+  const isMultiline = /\\n|\n/.test(pattern);
+  const how = [...(input.ignore_case === true ? ["--ignore-case"] : []), ...(isMultiline ? ["--multiline"] : [])];
+  const what = {
+    content: [
+      ...["--line-number", "--with-filename", "--no-heading", "--context", String(input.context ?? 0)],
+      ...["--no-context-separator", "--max-columns", String(LINE_CHARS_MAX), "--max-columns-preview"],
+    ],
+    files: ["--files-with-matches"],
+    count: ["--count", "--with-filename"],
+  }[mode];
+  return [...rg, ...how, ...what, "--regexp", pattern, "--", place];
+}
+
+/**
+ * ripgrep's own --glob brings ignored files back (and .git), so a glob is given as what only narrows: a file type for a name,
+ * an ignore file (our standard input) for a path. Only "!glob" is safe as it is.
+ */
+function globArguments(glob: string | undefined): readonly string[] {
+  if (glob === undefined || glob === "") return [];
+  if (glob.startsWith("!")) return ["--glob", glob];
+  return glob.includes("/") ? ["--ignore-file", "/dev/stdin"] : ["--type-add", `asked:${glob}`, "--type", "asked"];
+}
+
+/** Everything is ignored but folders and what the glob names. */
+function ignoreFileOf(glob: string | undefined): string {
+  if (glob === undefined || !glob.includes("/") || glob.startsWith("!")) return "";
+  const path = glob.replace(/^(\.\/)+/, "").replace(/^\/workspace\//, "/");
+  return `*\n!*/\n!${path.endsWith("/") ? `${path}**` : path}\n`;
+}
+
+/** Words alone can tell here: ripgrep follows no links and sees nothing but the sandbox. */
+function placeOf(path: string | undefined): string {
+  const checked = checkPath(path ?? ".");
+  if (checked.kind === "refused") throw new ToolRefusal(`Cannot search "${path ?? ""}": ${checked.why}.`);
+  if (checked.path.split("/").includes(".."))
+    throw new ToolRefusal(`Cannot search "${path ?? ""}": name a path inside the workspace.`);
+  return checked.path;
+}
+
+function failed(stderr: string): ToolRefusal {
+  const said = stderr.trim().split("\n").slice(0, 8).join("\n");
+  return new ToolRefusal(
+    `The search failed: ${said}\nPatterns are Rust regular expressions; put \\ before a bracket meant literally.`,
+  );
+}

@@ -1,0 +1,49 @@
+/** The table of tools of one run. Which ones depends on the goal and on the way of editing the model was trained on. */
+import type { PlanStep } from "../journal.ts";
+import type { ToolSpec } from "../model/model.ts";
+import type { SandboxSession } from "../sandbox/sandbox.ts";
+import { applyPatchTool, openPatchApplier } from "./apply-patch.ts";
+import { openFiles } from "./files.ts";
+import { planTool } from "./plan.ts";
+import { openReadState } from "./read-state.ts";
+import { changeReportTool, reviewReportTool, type ChangeReport, type ReviewReport } from "./report.ts";
+import { searchTool } from "./search.ts";
+import { SHELL_LIMITS, shellTool, type ShellLimits } from "./shell.ts";
+import { textEditorTool } from "./text-editor.ts";
+import type { Tool } from "./tool.ts";
+
+/** Sorted by name: the order is part of the prompt that vendors cache. */
+export type Toolset = { readonly tools: readonly Tool[]; readonly specs: readonly ToolSpec[] };
+
+export type ToolsetOpening = {
+  readonly session: SandboxSession;
+  readonly goal: "change" | "review";
+  readonly editing: "replace" | "patch";
+  readonly onPlan: (steps: readonly PlanStep[]) => Promise<void> | void;
+  readonly onReport: (report: ChangeReport | ReviewReport) => Promise<void> | void;
+  readonly limits?: Partial<ShellLimits>;
+  /** Whether a file must have been seen before it is edited. False for a person's single call (`pullwright tool`). */
+  readonly mustRead?: boolean;
+};
+
+export function openToolset(opening: ToolsetOpening): Toolset {
+  const { session, goal, onPlan, onReport } = opening;
+  const limits = { ...SHELL_LIMITS, ...opening.limits };
+  const common = [searchTool(session), planTool(onPlan)];
+  // A review's workspace cannot be written, so nothing that edits is offered. OpenAI's models look at files with the shell.
+  if (goal === "review")
+    return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reviewReportTool(onReport)]);
+  const files = openFiles(session);
+  const readState = openReadState();
+  const applyPatch = openPatchApplier(files, readState);
+  const editTool =
+    opening.editing === "patch"
+      ? applyPatchTool(applyPatch)
+      : textEditorTool({ files, readState, mustRead: opening.mustRead ?? true });
+  return toToolset([...common, editTool, shellTool({ session, limits, applyPatch }), changeReportTool(onReport)]);
+}
+
+function toToolset(tools: readonly Tool[]): Toolset {
+  const sorted = tools.toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
+  return { tools: sorted, specs: sorted.map(({ spec }) => spec) };
+}
