@@ -29,6 +29,7 @@ const AppSeed = z.object({
   /** What every installation grants; what Pullwright asks for when it is missing. */
   permissions: PermissionMap.default({
     metadata: "read",
+    actions: "read",
     contents: "write",
     issues: "write",
     pull_requests: "write",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startModels, type Script } from "../../sim/models/models.ts";
 import { openTestDatabase } from "../database.ts";
+import { openGitHub } from "../github.ts";
 import { GIT_ENV } from "../workspace/repository.ts";
 
 const BIN = join(import.meta.dirname, "../../bin/pullwright");
@@ -151,6 +152,23 @@ test("doctor names what is missing and how to mend it", async () => {
     "BROKEN   models: none can be asked\n         No model can be asked: set ANTHROPIC_API_KEY",
   );
   expect(result.stdout).toMatch(/BROKEN +GitHub: .*WEBHOOK_SECRET/);
+});
+
+test("doctor finds an App with app.yml's permissions and events in order", async () => {
+  await using scratch = await openScratch();
+  await using database = await openTestDatabase();
+  await using github = await openGitHub({ "a.txt": "a" });
+  const app = {
+    APP_ID: String(github.appId),
+    PRIVATE_KEY: github.privateKey,
+    WEBHOOK_SECRET: "s",
+    GITHUB_API_URL: github.apiUrl,
+  };
+  const result = await scratch.pullwright(["doctor"], {
+    env: { ...app, DATABASE_URL: database.url, OPENAI_API_KEY: "sk-x" },
+  });
+  expect([result.exitCode, result.stdout.match(/^(?!ok).*$/gm)]).toEqual([0, null]);
+  expect(result.stdout).toContain("GitHub permissions: contents: write");
 });
 
 test.each([["serve"], ["worker"]])("%s refuses to start without a webhook secret", async (command) => {

@@ -7,11 +7,14 @@ type Schemas = components["schemas"];
 export type UserJson = Schemas["simple-user"];
 
 const APP_EVENTS = [
+  "check_run",
+  "check_suite",
   "issue_comment",
   "issues",
   "pull_request",
   "pull_request_review",
   "pull_request_review_comment",
+  "pull_request_review_thread",
   "push",
 ];
 
