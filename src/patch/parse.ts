@@ -69,6 +69,7 @@ function readAdded(body: readonly PatchLine[]): string {
   let blanks = 0;
   let isOpen = false;
   for (const line of body) {
+    if (line.text.trim() === "*** End of File") continue; // It belongs to updates, and says nothing here.
     if (line.text.trim() === "") blanks += 1;
     else if (line.text.startsWith("+")) {
       for (; blanks > 0; blanks--) added.push("");

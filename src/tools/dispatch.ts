@@ -81,7 +81,8 @@ async function runCall(
     signal.throwIfAborted();
     return end(result, false);
   } catch (error) {
-    if (error instanceof ToolRefusal && !signal.aborted) return end({ text: error.message }, true);
+    signal.throwIfAborted(); // Whatever it led to, the abort is why.
+    if (error instanceof ToolRefusal) return end({ text: error.message }, true);
     throw error;
   }
 }

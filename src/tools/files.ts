@@ -38,7 +38,8 @@ const OUTPUT_BYTES_MAX = ALL_BYTES_MAX + 4 * 1024 * 1024;
 const TIMEOUT_MS = 60_000;
 
 export function openFiles(session: SandboxSession): Files {
-  const [readScript, writeScript] = [readScriptFile("read-files.sh"), readScriptFile("write-files.sh")];
+  const readingScript = readScript("read-files.sh");
+  const writingScript = readScript("write-files.sh");
   const run = async (argv: readonly string[], stdin: string, signal: AbortSignal) => {
     const limits = { timeoutMs: TIMEOUT_MS, outputBytesMax: OUTPUT_BYTES_MAX };
     return readExit(await session.exec({ argv, cwd: "", stdin, ...limits }, signal));
@@ -49,17 +50,22 @@ export function openFiles(session: SandboxSession): Files {
       const asked = checked.flatMap((one) => (one.kind === "path" ? [one.path] : []));
       const limits = [FILE_BYTES_MAX, ALL_BYTES_MAX].map(String);
       const output =
-        asked.length === 0 ? null : await run(["/bin/sh", "-c", readScript, "sh", ...limits, ...asked], "", signal);
+        asked.length === 0 ? null : await run(["/bin/sh", "-c", readingScript, "sh", ...limits, ...asked], "", signal);
       const fields = new Fields(output?.stdout ?? Buffer.alloc(0));
-      return checked.map((one, i) =>
-        one.kind === "path" ? readOne(fields) : { kind: "refused", path: paths[i] ?? "", why: one.why },
-      );
+      const headers = asked.map(() => readHeader(fields));
+      const found = headers.map((header) => readOne(header, fields))[Symbol.iterator]();
+      return checked.map((one, i) => {
+        if (one.kind === "refused") return { kind: "refused", path: paths[i] ?? "", why: one.why };
+        const next = found.next();
+        if (next.done === true) throw new Error("each path has a result");
+        return next.value;
+      });
     },
     async write(changes, signal) {
       if (changes.length === 0) return [];
       const argv = changes.flatMap((change) => argumentsOf(change));
       const contents = changes.map((change) => (change.kind === "write" ? change.text : "")).join("");
-      const output = await run(["/bin/sh", "-c", writeScript, "sh", ...argv], contents, signal);
+      const output = await run(["/bin/sh", "-c", writingScript, "sh", ...argv], contents, signal);
       const fields = new Fields(output.stdout);
       if (fields.next() === "ok") return changes.map(() => fields.next());
       const change = changes[Number(fields.next())];
@@ -105,15 +111,19 @@ function argumentsOf(change: FileChange): readonly string[] {
   return ["write", checked.path, String(Buffer.byteLength(change.text)), change.mode ?? "-"];
 }
 
-function readOne(fields: Fields): FileRead {
-  const [kind, mode, size, path] = [fields.next(), fields.next(), Number(fields.next()), fields.next()];
-  if (path.split("/").some(isGitFolder)) {
-    if (kind === "file") fields.bytes(size);
+type Header = { readonly kind: string; readonly mode: string; readonly size: number; readonly path: string };
+
+function readHeader(fields: Fields): Header {
+  return { kind: fields.next(), mode: fields.next(), size: Number(fields.next()), path: fields.next() };
+}
+
+function readOne({ kind, mode, size, path }: Header, fields: Fields): FileRead {
+  const bytes = kind === "file" ? fields.bytes(size) : Buffer.alloc(0);
+  if (path.split("/").some(isGitFolder))
     return { kind: "refused", path, why: "it leads into .git, which file tools do not touch" };
-  }
   switch (kind) {
     case "file":
-      return readText(fields.bytes(size), { path, mode });
+      return readText(bytes, { path, mode });
     case "too-large":
       return { kind, path, bytes: size };
     case "missing":
@@ -186,6 +196,6 @@ function readExit(result: ExecResult): ExecResult {
   throw new Error(`a file script failed: ${JSON.stringify(exit)} ${result.stderr.toString()}`);
 }
 
-function readScriptFile(name: string): string {
-  return readFileSync(new URL(name, import.meta.url), "utf8");
+function readScript(name: string): string {
+  return ["resolve-path.sh", name].map((part) => readFileSync(new URL(part, import.meta.url), "utf8")).join("\n");
 }

@@ -1,15 +1,12 @@
 # Reads files of the folder it starts in, and nothing outside of it. Arguments: most bytes of one file, most bytes of all, then paths.
-# Prints for each path: kind NUL permissions NUL bytes NUL real path NUL, followed by the bytes of a file.
+# Prints for each path: kind NUL permissions NUL bytes NUL real path NUL; then the bytes of all files in a row.
 file_max=$1 all_max=$2
 shift 2
-# The x keeps line breaks at the end of a name, which $() drops.
-root=$(pwd -P; echo x)
-root=${root%?x}
-all=0
+
+# What each path is. One stat and one cat serve all files.
+count=0
 for path in "$@"; do
-  real=$(realpath -m -- "$path" 2>/dev/null; echo x)
-  real=${real%?x}
-  mode=- size=0
+  resolve "$path"
   case $real in
     "$root" | "$root"/*) inside=1 ;;
     *) inside=0 ;;
@@ -19,13 +16,39 @@ for path in "$@"; do
   elif [ ! -e "$real" ]; then kind=missing
   elif [ ! -f "$real" ]; then kind=special
   elif [ ! -r "$real" ]; then kind=unreadable
-  else
-    kind=file
-    facts=$(stat -c '%a %s' -- "$real")
-    mode=${facts% *} size=${facts#* }
+  else kind=file; fi
+  eval "kind_$count=\$kind real_$count=\$real"
+  count=$((count + 1))
+done
+
+set --
+n=0
+while [ $n -lt $count ]; do
+  eval "kind=\$kind_$n real=\$real_$n"
+  [ $kind != file ] || set -- "$@" "$real"
+  n=$((n + 1))
+done
+facts=
+if [ $# -gt 0 ]; then facts=$(stat -c '%a %s' -- "$@") || exit 1; fi
+
+set --
+all=0 n=0
+while [ $n -lt $count ]; do
+  eval "kind=\$kind_$n real=\$real_$n"
+  mode=- size=0
+  if [ $kind = file ]; then
+    fact=${facts%%"
+"*}
+    facts=${facts#*"
+"}
+    mode=${fact% *} size=${fact#* }
     if [ "$size" -gt "$file_max" ] || [ $((all + size)) -gt "$all_max" ]; then kind=too-large
-    else all=$((all + size)); fi
+    else
+      all=$((all + size))
+      set -- "$@" "$real"
+    fi
   fi
   printf '%s\0%s\0%s\0%s\0' $kind "$mode" "$size" "${real#"$root"/}"
-  if [ $kind = file ]; then head -c "$size" -- "$real" || exit 1; fi
+  n=$((n + 1))
 done
+if [ $# -gt 0 ]; then exec cat -- "$@"; fi

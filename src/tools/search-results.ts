@@ -42,6 +42,7 @@ export function renderMatches({ output, limit, isPartial }: Found): string {
     file = name;
     last = Number(number);
   }
+  if (matches === 0) return "No match in text files.";
   return withCut(shown, { total: matches, limit, what: `matches in ${files.size} files`, isPartial });
 }
 

@@ -5,12 +5,13 @@ export type ShellPatch = { readonly text: string; readonly dir: string };
 const NAME = "(?:apply_patch|applypatch)";
 const CHANGE_DIR = String.raw`(?:cd\s+(?:'([^']+)'|"([^"$\`\\]+)"|([^\s'"$\`\\&;|<>()]+))\s*&&\s*)?`;
 const HEREDOC = new RegExp(
-  String.raw`^\s*${CHANGE_DIR}${NAME}\s*<<-?\s*(['"]?)(\w+)\4[ \t]*\r?\n([\s\S]*?)\r?\n?\5\s*$`,
+  String.raw`^\s*${CHANGE_DIR}${NAME}\s*<<-?\s*(['"]?)(\w+)\4[ \t]*\r?\n([\s\S]*?)\r?\n\5\s*$`,
 );
 const ARGUMENT = new RegExp(String.raw`^\s*${CHANGE_DIR}${NAME}\s+'(\*\*\* Begin Patch[^']*)'\s*$`);
 
 /** The patch and the folder its paths start from, or null for any other command. */
 export function readShellPatch(command: string): ShellPatch | null {
+  if (command.trimStart().startsWith("*** Begin Patch")) return { text: command, dir: "." };
   const heredoc = HEREDOC.exec(command);
   if (heredoc) {
     const [, single, double, bare, , end = "", text = ""] = heredoc;

@@ -21,7 +21,8 @@ export function viewText(text: string, range: readonly [number, number] | null):
   const last = Math.min(asked, count, first + VIEW_LINES_MAX - 1);
   const shown = cutToSize(numberLines(lines, first - 1, last));
   const end = first + shown.split("\n").length - 1;
-  if (end < Math.min(asked, count)) return `${shown}\n[… lines ${end + 1} to ${count} not shown; use view_range …]`;
+  if (end < Math.min(asked, count))
+    return `${shown}\n[… lines ${end + 1} to ${Math.min(asked, count)} of ${count} not shown; use view_range …]`;
   return end < count || first > 1 ? `${shown}\n[lines ${first} to ${end} of ${count}]` : shown;
 }
 

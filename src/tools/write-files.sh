@@ -1,9 +1,8 @@
 # Writes and deletes files of the folder it starts in: all of them, or none. Nothing outside of it and no .git is touched.
 # Arguments, four for each change: write or delete, path, bytes, permissions (- keeps them). Standard input: the contents in a row.
 # Prints ok NUL and each real path NUL; or refused NUL index NUL reason NUL, and then nothing has been changed.
+# New files get 644 from this.
 umask 022
-root=$(pwd -P; echo x)
-root=${root%?x}
 count=0 folders=0
 
 undo() {
@@ -23,12 +22,6 @@ refuse() {
   printf 'refused\0%s\0%s\0' "$1" "$2"
   undo
   exit 0
-}
-
-# Sets real. Symbolic links are followed, a part that does not exist yet stays as it is.
-resolve() {
-  real=$(realpath -m -- "$1" 2>/dev/null; echo x)
-  real=${real%?x}
 }
 
 # Remembers what it made, so that a refusal can take it back.
@@ -74,21 +67,55 @@ while [ $# -gt 0 ]; do
   count=$((count + 1))
 done
 
-# ... then write everything beside its place ...
+# ... then write everything beside its place, under a name that nobody can have prepared ...
+name=.pullwright-$(mktemp -u XXXXXXXXXXXX) || exit 1
 n=0
 while [ $n -lt $count ]; do
-  eval "op=\$op_$n real=\$real_$n size=\$size_$n mode=\$mode_$n"
+  eval "op=\$op_$n real=\$real_$n size=\$size_$n"
   if [ $op = write ]; then
     make_folder "${real%/*}" || refuse $n failed
-    temp=$(mktemp "${real%/*}/.pullwright-XXXXXXXXXX") || refuse $n failed
+    temp=${real%/*}/$name-$n
     eval "temp_$n=\$temp"
     head -c "$size" >"$temp" || refuse $n failed
-    [ "$(stat -c %s -- "$temp")" = "$size" ] || refuse $n failed
+  fi
+  n=$((n + 1))
+done
+
+# ... whole, and with the permissions it shall have ...
+set --
+n=0
+while [ $n -lt $count ]; do
+  eval "real=\$real_$n mode=\$mode_$n temp=\$temp_$n"
+  if [ -n "$temp" ]; then
+    set -- "$@" "$temp"
+    [ "$mode" != - ] || [ ! -e "$real" ] || set -- "$@" "$real"
+  fi
+  n=$((n + 1))
+done
+facts=
+if [ $# -gt 0 ]; then facts=$(stat -c '%a %s' -- "$@") || exit 1; fi
+
+# Sets mode and size from the next line of what stat said.
+next_fact() {
+  fact=${facts%%"
+"*}
+  facts=${facts#*"
+"}
+  fact_mode=${fact% *} fact_size=${fact#* }
+}
+
+n=0
+while [ $n -lt $count ]; do
+  eval "real=\$real_$n size=\$size_$n mode=\$mode_$n temp=\$temp_$n"
+  if [ -n "$temp" ]; then
+    next_fact
+    [ "$fact_size" = "$size" ] || refuse $n failed
+    made=$fact_mode
     if [ "$mode" = - ]; then
       mode=644
-      [ ! -e "$real" ] || mode=$(stat -c %a -- "$real")
+      if [ -e "$real" ]; then next_fact; mode=$fact_mode; fi
     fi
-    chmod "$mode" -- "$temp" || refuse $n failed
+    [ "$made" = "$mode" ] || chmod "$mode" -- "$temp" || refuse $n failed
   fi
   n=$((n + 1))
 done

@@ -167,8 +167,21 @@ test("a large file is shown by its beginning, and what is left out is said", asy
   const text = Array.from({ length: 3000 }, (_, i) => `line ${i + 1}`).join("\n");
   await using bench = await openWorkbench({ files: { "a.txt": text } });
   expect(await bench.call("edit", { command: "view", path: "a.txt" })).toContain(
-    "[… lines 1501 to 3000 not shown; use view_range …]",
+    "[… lines 1501 to 3000 of 3000 not shown; use view_range …]",
   );
+});
+
+test("a folder that may not be written is told, and nothing is left behind", async () => {
+  await using bench = await openWorkbench({ files: { "closed/a.txt": "a\n" } });
+  await bench.call("shell", { command: "chmod 555 closed; chmod 444 closed/a.txt" });
+  expect(await bench.call("edit", { command: "create", path: "closed/b.txt", file_text: "b" })).toMatch(
+    /^error: Cannot write "closed\/b.txt": .*Permission denied\. Nothing was changed\.$/s,
+  );
+  await bench.call("edit", { command: "view", path: "closed/a.txt" });
+  expect(await bench.call("edit", { command: "insert", path: "closed/a.txt", insert_line: 0, insert_text: "b" })).toBe(
+    'error: Cannot write "closed/a.txt": it is read-only here. Nothing was changed.',
+  );
+  expect(await bench.tree()).toEqual(["closed", "closed/a.txt"]);
 });
 
 test("a person's single call needs no reading first", async () => {

@@ -66,6 +66,7 @@ test.each([
   ["a heredoc", `apply_patch <<'EOF'\n${body}\nEOF`, "."],
   ["an unquoted heredoc with another word", `applypatch <<PATCH\n${body}\nPATCH\n`, "."],
   ["a heredoc in a folder", `cd 'my dir' && apply_patch <<"EOF"\n${body}\nEOF`, "my dir"],
+  ["a bare patch", body, "."],
   ["one quoted argument", `apply_patch '${body}'`, "."],
 ])("%s is a patch", (_name, command, dir) => {
   expect(readShellPatch(command)).toEqual({ text: body, dir });
