@@ -11,6 +11,9 @@ import type { Mirror } from "./mirror.ts";
 /** Commits that `git log` and `git blame` inside the sandbox can see. More costs time at the start of each run. */
 const VISIBLE_HISTORY = 50;
 
+/** What the file tools write first and rename after; a killed one may leave some behind. */
+const OWN_FILES = ".pullwright-*";
+
 export class Workspace implements AsyncDisposable {
   /** What becomes /workspace in the sandbox. */
   readonly treeDir: string;
@@ -52,6 +55,8 @@ export class Workspace implements AsyncDisposable {
     await git({ gitDir: this.gitDir, workTree: null }, ["init", "--quiet", "--bare", "--template="], { signal });
     await mkdir(join(this.gitDir, "objects/info"), { recursive: true });
     await writeFile(join(this.gitDir, "objects/info/alternates"), `${join(mirror.gitDir, "objects")}\n`);
+    await mkdir(join(this.gitDir, "info"), { recursive: true });
+    await writeFile(join(this.gitDir, "info/exclude"), `${OWN_FILES}\n`);
     await git(this.place, ["update-ref", "refs/heads/run", this.baseSha], { signal });
     await git(this.place, ["read-tree", "-u", "--reset", this.baseSha], { signal });
     await this.#giveHistory(signal);

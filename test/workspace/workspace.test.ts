@@ -32,6 +32,7 @@ test("a snapshot is what changed, renames found and ignored files left out, and 
   await writeFile(at("README.md"), "# Base\nmore\n");
   await mkdir(at("dist"));
   await writeFile(at("dist/out.js"), "built");
+  await writeFile(at("src/.pullwright-left-behind"), "half a file");
   await writeFile(at("tool.sh"), "#!/bin/sh\n");
   await chmod(at("tool.sh"), 0o755);
   const tree = await snapshot(workspace, signal);
