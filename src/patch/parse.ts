@@ -1,4 +1,4 @@
-/** Text -> Patch, or a PatchError with the line. The grammar is codex's V4A with its leniencies (reference: editing-tools.md §1.1, §1.2) and a few of ours. */
+/** Text -> Patch, or a PatchError with the line. The grammar is that of codex's apply_patch with its leniencies, and a few of ours. */
 import { readChunks } from "./parse-chunks.ts";
 import { PatchError, type Hunk, type Patch } from "./patch.ts";
 

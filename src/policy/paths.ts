@@ -27,7 +27,7 @@ export function branchName(number: number, title: string): string {
 
 /**
  * Whether a branch name may be handed to git. An allow-list stricter than git's own rules: names come from strangers, and one with
- * a leading dash, a Unicode space or `..` has been used to run commands (peers.md, attacks 7 and 8).
+ * a leading dash, a Unicode space or `..` has been used to run commands (Codex cloud, 2025-12; GHSA-6q4m-7476-932w).
  */
 export function isSafeRef(name: string): boolean {
   if (name.length > REF_CHARS_MAX || name === "HEAD") return false;
