@@ -1,5 +1,5 @@
 /** `pullwright ...`: reads the arguments and hands over. Each command is a file of cli/, loaded when it is asked for. */
-import { UserError } from "./failure.ts";
+import { TransientError, UserError } from "./failure.ts";
 
 const USAGE = `pullwright COMMAND
 
@@ -19,8 +19,10 @@ for debugging
 
 Settings come from the environment; README.md lists them.`;
 
-/** Exit status of a wrong call, from sysexits(3). */
+/** Exit statuses from sysexits(3): a wrong call, a defect of ours, something to try again later. */
 const EX_USAGE = 64;
+const EX_SOFTWARE = 70;
+const EX_TEMPFAIL = 75;
 
 export type Command = (args: readonly string[]) => Promise<number>;
 
@@ -66,8 +68,16 @@ async function main(args: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  // parseArgs names the argument it could not read; a UserError is written to be read.
-  const isReadable = error instanceof UserError || (error instanceof TypeError && "code" in error);
-  console.error(isReadable ? `pullwright: ${error.message}` : error);
-  process.exitCode = isReadable ? EX_USAGE : 70;
+  process.exitCode = complain(error);
+}
+
+/** What was thrown on purpose is written to be read; parseArgs names the argument it could not read. The rest is a defect. */
+function complain(error: unknown): number {
+  const isWrongCall = error instanceof TypeError && "code" in error;
+  if (error instanceof UserError || error instanceof TransientError || isWrongCall) {
+    console.error(`pullwright: ${error.message}`);
+    return error instanceof TransientError ? EX_TEMPFAIL : EX_USAGE;
+  }
+  console.error(error);
+  return EX_SOFTWARE;
 }

@@ -142,6 +142,14 @@ test("tasks and deliveries say that there is nothing yet, and show that there is
   });
 });
 
+test("a database that is away is one line and status 75, to try again later", async () => {
+  await using scratch = await openScratch();
+  const env = { DATABASE_URL: "postgres://nobody@127.0.0.1:1/none" };
+  const result = await scratch.pullwright(["tasks"], { env });
+  expect([result.exitCode, result.stderr.trim().split("\n").length]).toEqual([75, 1]);
+  expect(result.stderr).toContain("The database is away or busy");
+});
+
 test("doctor names what is missing and how to mend it", async () => {
   await using scratch = await openScratch();
   await using database = await openTestDatabase();
