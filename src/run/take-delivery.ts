@@ -1,5 +1,4 @@
 /** What a delivery becomes: its record and, when it starts something, a task and its queue job, all in one transaction. */
-import type { RepoRef } from "../repo-event.ts";
 import { newTaskId, type TaskRequest } from "../task.ts";
 import type { Accepted, Queue } from "../queue/queue.ts";
 import { linkDelivery, recordDelivery } from "../store/deliveries.ts";
@@ -9,7 +8,8 @@ import { insertTask } from "../store/tasks.ts";
 export type TakenDelivery = {
   readonly guid: string;
   readonly name: string;
-  readonly repo: RepoRef | null;
+  /** "owner/name", null for events without a repository. */
+  readonly repo: string | null;
   readonly decision:
     { readonly kind: "start"; readonly request: TaskRequest } | { readonly kind: "ignore"; readonly reason: string };
 };
@@ -28,7 +28,7 @@ export async function takeDelivery(queue: Queue<Sql>, delivery: TakenDelivery, n
         guid,
         event: name,
         receivedAt: new Date(now()).toISOString(),
-        repo: repo ? `${repo.owner}/${repo.name}` : null,
+        repo,
         decision: decision.kind,
         reason: decision.kind === "start" ? decision.request.goal : decision.reason,
         taskId: id,

@@ -4,9 +4,8 @@
  */
 import type { Probot } from "probot";
 import { TransientError } from "../failure.ts";
-import type { RepoRef } from "../repo-event.ts";
 import { decide, type Decision, type Rules } from "../trigger/decide.ts";
-import { readEvent, readName } from "./read-event.ts";
+import { readEvent, readName, readRepoName } from "./read-event.ts";
 
 /** A delivery and what it asks for. `guid` is GitHub's id of it: the same one again is a redelivery. */
 export type Delivery = {
@@ -14,8 +13,8 @@ export type Delivery = {
   /** Event and action, such as "issues.labeled". */
   readonly name: string;
   readonly decision: Decision;
-  /** Null for what has no meaning here, such as events without a repository. */
-  readonly repo: RepoRef | null;
+  /** "owner/name", null for events without a repository. */
+  readonly repo: string | null;
 };
 
 /** Resolves once the delivery's record, and the task and job it starts, are committed in one transaction. */
@@ -43,9 +42,10 @@ type Incoming = { readonly guid: string; readonly event: string; readonly payloa
 
 function readDelivery({ guid, event, payload }: Incoming, rules: Rules): Delivery {
   const name = readName(event, payload);
+  const repo = readRepoName(payload);
   const read = readEvent(name, payload);
-  if (read.kind === "none") return { guid, name, decision: { kind: "ignore", reason: read.reason }, repo: null };
-  return { guid, name, decision: decide(read.event, rules), repo: read.event.repo };
+  if (read.kind === "none") return { guid, name, decision: { kind: "ignore", reason: read.reason }, repo };
+  return { guid, name, decision: decide(read.event, rules), repo };
 }
 
 async function acceptInTime(accept: Accept, delivery: Delivery): Promise<void> {

@@ -77,6 +77,12 @@ export function readName(event: string, payload: unknown): string {
   return parsed.success ? `${event}.${parsed.data.action}` : event;
 }
 
+/** "owner/name" for any event of a repository, null for the others. */
+export function readRepoName(payload: unknown): string | null {
+  const parsed = z.object({ repository: z.object({ full_name: z.string() }) }).safeParse(payload);
+  return parsed.success ? parsed.data.repository.full_name : null;
+}
+
 function readLabeled(payload: unknown): RepoEvent {
   const { issue, label } = Labeled.parse(payload);
   return {
