@@ -8,6 +8,7 @@ import { withMarker } from "../policy/redact.ts";
 import type { Publication, Published } from "../publication.ts";
 import type { Ledgered } from "../store/publications.ts";
 import type { Task } from "../task.ts";
+import { OWN_MARKER } from "../trigger/decide.ts";
 import type { Mirror } from "../workspace/mirror.ts";
 import { pushCommit, type PushRecord } from "./push.ts";
 
@@ -126,5 +127,5 @@ async function writeCheck(
 
 /** Invisible on the page, and how a lost worker's comment is found again. trigger/ ignores any comment that holds one. */
 export function marker(task: Pick<Task, "id">, role: string): string {
-  return `<!-- pullwright:${task.id}:${role} -->`;
+  return `${OWN_MARKER}${task.id}:${role} -->`;
 }
