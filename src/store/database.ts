@@ -18,6 +18,8 @@ export type Sql = {
 /** A page load, a worker and its chores at once; pg-boss has a pool of its own, and the embedded server takes 60 in all. */
 const POOL_MAX = 10;
 const CONNECT_WAIT_MS = 10_000;
+/** Deliveries come in bursts; ten new connections at once (SCRAM on both sides) would stand in front of the first of them. */
+const IDLE_MS_MAX = 5 * 60_000;
 
 /** No statement of ours takes long; one that does waits for a lock and must not hold a delivery beyond GitHub's ten seconds. */
 const STATEMENT_MS_MAX = 30_000;
@@ -70,6 +72,7 @@ export class Database implements Sql, AsyncDisposable {
       ...config,
       max: POOL_MAX,
       connectionTimeoutMillis: CONNECT_WAIT_MS,
+      idleTimeoutMillis: IDLE_MS_MAX,
       // Not as start-up options: connection poolers (PgBouncer) refuse those. The pool waits for the promise.
       onConnect: (client) => client.query(SESSION),
     });
