@@ -2,15 +2,23 @@
 import { describePass } from "./fold.ts";
 import { readLines } from "./lines.ts";
 import { locateChunks } from "./locate.ts";
-import { PatchError, type Hunk, type Patch } from "./patch.ts";
+import { PatchError, type Hunk, type Mode, type Patch } from "./patch.ts";
 import { spliceChunks } from "./splice.ts";
 
 /** Path -> text, null for a file that is not there. */
 export type Files = ReadonlyMap<string, string | null>;
 
-/** What to do to one path. `modeFrom` names the file whose permissions the written one gets: itself, or where it was moved from. */
+/** What to do to one path. */
 export type FileEdit =
-  | { readonly kind: "write"; readonly path: string; readonly text: string; readonly modeFrom: string }
+  | {
+      readonly kind: "write";
+      readonly path: string;
+      readonly text: string;
+      /** The file whose permissions the written one gets: itself, or where it was moved from. */
+      readonly modeFrom: string;
+      /** The permissions the patch asks for instead. */
+      readonly mode: Mode | null;
+    }
   | { readonly kind: "delete"; readonly path: string };
 
 export type PatchPlan = {
@@ -32,13 +40,17 @@ export function pathsOf(patch: Patch): readonly string[] {
 export function planPatch(patch: Patch, files: Files): PatchPlan {
   const texts = new Map(files);
   const origins = new Map<string, string>();
-  const notes = patch.hunks.map((hunk, i) => planHunk(hunk, { texts, origins, label: `Hunk ${i + 1} (${hunk.path})` }));
+  const modes = new Map<string, Mode>();
+  const notes = patch.hunks.map((hunk, i) =>
+    planHunk(hunk, { texts, origins, modes, label: `Hunk ${i + 1} (${hunk.path})` }),
+  );
   const edits = pathsOf(patch).flatMap((path): readonly FileEdit[] => {
     const before = files.get(path) ?? null;
     const text = texts.get(path) ?? null;
-    if (text === before) return [];
+    const mode = modes.get(path) ?? null;
+    if (text === before && mode === null) return [];
     if (text === null) return [{ kind: "delete", path }];
-    return [{ kind: "write", path, text, modeFrom: origins.get(path) ?? path }];
+    return [{ kind: "write", path, text, modeFrom: origins.get(path) ?? path, mode }];
   });
   return { edits, notes };
 }
@@ -46,18 +58,22 @@ export function planPatch(patch: Patch, files: Files): PatchPlan {
 type Desk = {
   readonly texts: Map<string, string | null>;
   readonly origins: Map<string, string>;
+  readonly modes: Map<string, Mode>;
   readonly label: string;
 };
 
 function planHunk(hunk: Hunk, desk: Desk): string {
-  const { texts, label } = desk;
+  const { texts, modes, label } = desk;
   const before = texts.get(hunk.path) ?? null;
+  if (hunk.kind !== "delete" && hunk.mode !== null)
+    modes.set(hunk.kind === "update" ? (hunk.moveTo ?? hunk.path) : hunk.path, hunk.mode);
   if (hunk.kind === "add") {
     texts.set(hunk.path, hunk.text);
     return before === null ? `A ${hunk.path}` : `M ${hunk.path} (replaced a file that was there)`;
   }
   if (before === null) throw missing(hunk, label);
   if (hunk.kind === "delete") {
+    modes.delete(hunk.path);
     texts.set(hunk.path, null);
     return `D ${hunk.path}`;
   }
@@ -65,7 +81,11 @@ function planHunk(hunk: Hunk, desk: Desk): string {
   const places = locateChunks(lines, hunk.chunks, label);
   const { text, added } = spliceChunks(lines, places, label);
   const passes = [...new Set(places.flatMap(({ pass }) => describePass(pass) ?? []))];
-  const facts = [...(added.length > 0 ? [`at line ${added.join(", ")}`] : []), ...passes];
+  const facts = [
+    ...(added.length > 0 ? [`at line ${added.join(", ")}`] : []),
+    ...passes,
+    ...(hunk.mode === null ? [] : [`mode ${hunk.mode}`]),
+  ];
   const note = facts.length > 0 ? ` (${facts.join("; ")})` : "";
   if (hunk.moveTo === null || hunk.moveTo === hunk.path) {
     texts.set(hunk.path, text);
@@ -81,6 +101,7 @@ function move(hunk: Hunk, to: string, { desk, text }: { readonly desk: Desk; rea
     const why = `${label}: cannot move to "${to}", a file is there. Delete it in an earlier hunk if it shall go.`;
     throw new PatchError(why, hunk.patchLine);
   }
+  desk.modes.delete(hunk.path);
   texts.set(hunk.path, null);
   texts.set(to, text);
   origins.set(to, origins.get(hunk.path) ?? hunk.path);

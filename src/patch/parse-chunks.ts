@@ -1,16 +1,17 @@
 /** The body of an update -> chunks. Line-based and forgiving about what models drop: the first `@@`, the space of an empty line. */
 import { PatchError, type Chunk, type ChunkLine, type FinalNewline } from "./patch.ts";
-import type { PatchLine } from "./parse.ts";
+import type { PatchLine } from "./patch-lines.ts";
 
 const END_OF_FILE = "*** End of File";
 /** `@@ -12,3 +12,4 @@ anything`: git's header. What follows is git's guess at a scope, cut at 80 characters, so it is not used. */
 const UNIFIED = /^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@/;
 
-export function readChunks(body: readonly PatchLine[]): readonly Chunk[] {
+/** `tellsEndings`: each added line ends as it does in the patch, not as the file does. */
+export function readChunks(body: readonly PatchLine[], tellsEndings: boolean): readonly Chunk[] {
   const chunks: Chunk[] = [];
   let at = skipBlank(body, 0);
   while (at < body.length) {
-    const { chunk, next } = readChunk(body, at);
+    const { chunk, next } = readChunk(body, at, tellsEndings);
     if (chunk.lines.some(({ kind, text }) => kind !== "context" || text !== "")) chunks.push(chunk);
     else if (chunk.scopes.length > 0 || (chunk.lines.length === 0 && next < body.length))
       throw new PatchError(`Patch line ${chunk.patchLine}: the chunk has no lines.`, chunk.patchLine);
@@ -25,7 +26,9 @@ export function readChunks(body: readonly PatchLine[]): readonly Chunk[] {
   return chunks;
 }
 
-function readChunk(body: readonly PatchLine[], from: number): { readonly chunk: Chunk; readonly next: number } {
+type Read = { readonly chunk: Chunk; readonly next: number };
+
+function readChunk(body: readonly PatchLine[], from: number, tellsEndings: boolean): Read {
   const scopes: string[] = [];
   const lines: ChunkLine[] = [];
   let lineHint: number | null = null;
@@ -44,7 +47,7 @@ function readChunk(body: readonly PatchLine[], from: number): { readonly chunk: 
     if (line.text.trimEnd() === END_OF_FILE) isAtEnd = true;
     else if (line.text.startsWith("\\ No newline")) finalNewline = readFinalNewline(finalNewline, lines);
     else {
-      lines.push(readLine(line));
+      lines.push(readLine(line, tellsEndings));
       if (finalNewline === "absent" && lines.at(-1)?.kind === "add") finalNewline = "present";
     }
   }
@@ -61,7 +64,7 @@ function readScope(header: string): readonly string[] {
   return text.trim() === "" || /^(\.{3}|…)$/.test(text.trim()) ? [] : [text];
 }
 
-function readLine(line: PatchLine): ChunkLine {
+function readLine(line: PatchLine, tellsEndings: boolean): ChunkLine {
   const text = line.text.slice(1);
   switch (line.text[0]) {
     case undefined:
@@ -69,7 +72,7 @@ function readLine(line: PatchLine): ChunkLine {
     case " ":
       return { kind: "context", text };
     case "+":
-      return { kind: "add", text };
+      return { kind: "add", text, ending: tellsEndings ? (line.hasReturn ? "\r\n" : "\n") : null };
     case "-":
       return { kind: "delete", text };
     default:

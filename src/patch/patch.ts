@@ -1,6 +1,13 @@
-/** What a patch is (V4A, the format codex models speak), and how it fails. Values only; parse.ts makes them, apply.ts plans with them. */
+/** What a patch is, whatever format it was written in, and how it fails. Values only; parse.ts makes them, apply.ts plans with them. */
+import type { Ending } from "./lines.ts";
 
-export type ChunkLine = { readonly kind: "context" | "delete" | "add"; readonly text: string };
+export type ChunkLine =
+  | { readonly kind: "context" | "delete"; readonly text: string }
+  /** `ending` is null where the line ends as the file's lines do. */
+  | { readonly kind: "add"; readonly text: string; readonly ending: Ending | null };
+
+/** Permissions that a git header asks for; git knows no others. */
+export type Mode = "644" | "755";
 
 /** What a chunk says about the newline at the end of the file: nothing, or git's `\ No newline at end of file` on one side. */
 export type FinalNewline = "keep" | "present" | "absent";
@@ -21,7 +28,13 @@ export type Chunk = {
 
 /** One file's change. `patchLine` is the line of its header. */
 export type Hunk =
-  | { readonly kind: "add"; readonly path: string; readonly patchLine: number; readonly text: string }
+  | {
+      readonly kind: "add";
+      readonly path: string;
+      readonly patchLine: number;
+      readonly text: string;
+      readonly mode: Mode | null;
+    }
   | { readonly kind: "delete"; readonly path: string; readonly patchLine: number }
   | {
       readonly kind: "update";
@@ -30,6 +43,8 @@ export type Hunk =
       /** The new path of a moved file, null when it stays. */
       readonly moveTo: string | null;
       readonly chunks: readonly Chunk[];
+      /** Null keeps the file's own. */
+      readonly mode: Mode | null;
     };
 
 export type Patch = { readonly hunks: readonly Hunk[] };

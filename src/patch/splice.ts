@@ -1,6 +1,6 @@
 /** Placed chunks -> the new text. Context and everything between chunks keeps its own bytes; new lines end as the file's lines do. */
 import { findShift } from "./indent.ts";
-import { lineAt, offsetOf, type Lines } from "./lines.ts";
+import { lineAt, offsetOf, type Ending, type Lines } from "./lines.ts";
 import type { Place } from "./locate.ts";
 import { PatchError, type ChunkLine } from "./patch.ts";
 
@@ -33,7 +33,8 @@ class Splicer {
   #copied = 0;
   #at = 0;
   #place: Place | null = null;
-  #isLastAdded = false;
+  /** How the last piece ends when it is an added line. */
+  #added: Ending | null = null;
 
   constructor(lines: Lines) {
     this.#lines = lines;
@@ -54,34 +55,34 @@ class Splicer {
       case "add":
         this.#copyTo(offsetOf(this.#lines, this.#at));
         this.#closeLine();
-        this.#pieces.push(line.text + this.#lines.ending);
-        this.#isLastAdded = true;
+        this.#added = line.ending ?? this.#lines.ending;
+        this.#pieces.push(line.text + this.#added);
         break;
     }
   }
 
   /** An added last line has a newline when the file's last line had one, unless the patch says otherwise. */
   finish(last: Place | undefined): string {
-    const { text, endsWithNewline, ending } = this.#lines;
+    const { text, endsWithNewline } = this.#lines;
     if (this.#copied < text.length) this.#copyTo(text.length);
     const result = this.#pieces.join("");
     const wanted = last?.chunk.finalNewline ?? "keep";
     const isOpen = wanted === "keep" ? !endsWithNewline : wanted === "absent";
-    return this.#isLastAdded && isOpen ? result.slice(0, -ending.length) : result;
+    return this.#added !== null && isOpen ? result.slice(0, -this.#added.length) : result;
   }
 
   #copyTo(offset: number): void {
     if (offset <= this.#copied) return;
     this.#pieces.push(this.#lines.text.slice(this.#copied, offset));
     this.#copied = offset;
-    this.#isLastAdded = false;
+    this.#added = null;
   }
 
   /** A line added below a last line without newline needs one there. */
   #closeLine(): void {
     const { text, count, endsWithNewline, ending } = this.#lines;
     const last = this.#pieces.at(-1) ?? "";
-    const isOpen = !endsWithNewline && count > 0 && this.#copied === text.length && !this.#isLastAdded;
+    const isOpen = !endsWithNewline && count > 0 && this.#copied === text.length && this.#added === null;
     if (isOpen && last !== "" && !/[\n\r]$/.test(last)) this.#pieces.push(ending);
   }
 }
@@ -96,7 +97,7 @@ function reindent(lines: Lines, place: Place, label: string): readonly ChunkLine
   return place.lines.map((line) => {
     if (line.kind !== "add") return line;
     const text = shift?.(line.text) ?? null;
-    if (text !== null) return { kind: "add", text };
+    if (text !== null) return { ...line, text };
     const { patchLine } = place.chunk;
     const message = `${label}, patch line ${patchLine}: the old lines match at line ${place.start + 1} only with another indentation, and not by one rule.`;
     throw new PatchError(`${message} Copy them as the file has them, and indent the new lines alike.`, patchLine);

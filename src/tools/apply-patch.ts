@@ -73,6 +73,7 @@ function isOnlyDeleted(patch: Patch, path: string): boolean {
 function toChange(edit: FileEdit, found: ReadonlyMap<string, FileRead>): FileChange {
   if (edit.kind === "delete") return edit;
   const source = found.get(edit.modeFrom);
+  if (edit.mode !== null) return { kind: "write", path: edit.path, text: edit.text, mode: edit.mode };
   const mode = edit.modeFrom !== edit.path && source?.kind === "text" ? source.mode : null;
   return { kind: "write", path: edit.path, text: edit.text, mode };
 }
