@@ -66,8 +66,8 @@ export function skipUnifiedHeader(body: readonly PatchLine[]): readonly PatchLin
   return isHeader ? body.slice(2) : body;
 }
 
-/** A blank line between two added ones lost its "+"; blank lines at the end only separate. */
-function readAdded(body: readonly PatchLine[], header: PatchLine): string {
+/** The text of a new file. A blank line between two added ones lost its "+"; blank lines at the end only separate. */
+export function readAdded(body: readonly PatchLine[], header: PatchLine): string {
   const isTold = tellsEndings(header, body);
   const added: string[] = [];
   let blanks = 0;

@@ -1,6 +1,7 @@
 /** The apply_patch tool: reads the patch's files, plans in memory, writes all of them at once. */
 import { z } from "zod";
 import { pathsOf, planPatch, type FileEdit } from "../patch/apply.ts";
+import { patchOfOperation, type Operation } from "../patch/operation.ts";
 import { parsePatch } from "../patch/parse.ts";
 import { PatchError, type Patch } from "../patch/patch.ts";
 import { defineTool } from "./define-tool.ts";
@@ -9,14 +10,26 @@ import { checkPath } from "./paths.ts";
 import type { ReadState } from "./read-state.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
 
-/** Applies the text of a patch whose paths are relative to `dir`. */
-export type PatchApplier = (text: string, dir: string, signal: AbortSignal) => Promise<ToolResult>;
+/** Applies the text of a patch, or one operation, whose paths are relative to `dir`. */
+export type PatchApplier = (wanted: string | Operation, dir: string, signal: AbortSignal) => Promise<ToolResult>;
 
 const Told = z.object({ patch: z.string() });
-/** OpenAI's models send the bare text, others an object; both names of the field occur. */
-const Input = z.union([z.string(), z.object({ patch: z.string() }), z.object({ input: z.string() })], {
-  error: 'expected the text of the patch, or {"patch": text}',
-});
+const OneOperation = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("create_file"), path: z.string(), diff: z.string() }),
+  z.object({ type: z.literal("update_file"), path: z.string(), diff: z.string() }),
+  z.object({ type: z.literal("delete_file"), path: z.string() }),
+]);
+/** OpenAI's models send the bare text or one operation, others an object; both names of the field occur. */
+const Input = z.union(
+  [
+    z.string(),
+    z.object({ patch: z.string() }),
+    z.object({ input: z.string() }),
+    z.object({ operation: OneOperation }),
+    OneOperation,
+  ],
+  { error: 'expected the text of the patch, or {"patch": text}' },
+);
 
 export function applyPatchTool(apply: PatchApplier): Tool {
   return defineTool({
@@ -25,14 +38,21 @@ export function applyPatchTool(apply: PatchApplier): Tool {
     effect: "writes",
     input: Input,
     told: Told,
-    run: (input, signal) =>
-      apply(typeof input === "string" ? input : "patch" in input ? input.patch : input.input, ".", signal),
+    run: (input, signal) => apply(wantedOf(input), ".", signal),
   });
 }
 
+function wantedOf(input: z.infer<typeof Input>): string | Operation {
+  if (typeof input === "string" || "type" in input) return input;
+  if ("operation" in input) return input.operation;
+  return "patch" in input ? input.patch : input.input;
+}
+
 export function openPatchApplier(files: Files, readState: ReadState): PatchApplier {
-  return async (text, dir, signal) => {
-    const patch = orRefuse(() => moveInto(dir, parsePatch(text)));
+  return async (wanted, dir, signal) => {
+    const patch = orRefuse(() =>
+      moveInto(dir, typeof wanted === "string" ? parsePatch(wanted) : patchOfOperation(wanted)),
+    );
     const paths = pathsOf(patch);
     const found = new Map((await files.read(paths, signal)).map((file, i) => [paths[i] ?? "", file]));
     const plan = orRefuse(() => planPatch(patch, textsOf(patch, found)));
