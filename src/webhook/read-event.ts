@@ -45,6 +45,8 @@ const ReviewCommented = z.object({
   pull_request: Thread,
   comment: z.object({ id, in_reply_to_id: id.optional(), body: z.string() }),
 });
+const Acted = z.object({ action: z.string() });
+const Placed = z.object({ repository: z.object({ full_name: z.string() }) });
 const PullChanged = z.object({ pull_request: Pull });
 
 /** The events that mean something to us, by name and action. */
@@ -73,13 +75,13 @@ export function readEvent(name: string, payload: unknown): ReadEvent {
 
 /** "issues.labeled" of event "issues" with action "labeled"; events without an action are their own name. */
 export function readName(event: string, payload: unknown): string {
-  const parsed = z.object({ action: z.string() }).safeParse(payload);
+  const parsed = Acted.safeParse(payload);
   return parsed.success ? `${event}.${parsed.data.action}` : event;
 }
 
 /** "owner/name" for any event of a repository, null for the others. */
 export function readRepoName(payload: unknown): string | null {
-  const parsed = z.object({ repository: z.object({ full_name: z.string() }) }).safeParse(payload);
+  const parsed = Placed.safeParse(payload);
   return parsed.success ? parsed.data.repository.full_name : null;
 }
 
