@@ -6,6 +6,7 @@ import { applyPatchTool, openPatchApplier } from "./apply-patch.ts";
 import { openFiles } from "./files.ts";
 import { planTool } from "./plan.ts";
 import { openReadState } from "./read-state.ts";
+import { readTool } from "./read.ts";
 import { changeReportTool, reviewReportTool, type ChangeReport, type ReviewReport } from "./report.ts";
 import { searchTool } from "./search.ts";
 import { SHELL_LIMITS, shellTool, type ShellLimits } from "./shell.ts";
@@ -29,12 +30,12 @@ export type ToolsetOpening = {
 export function openToolset(opening: ToolsetOpening): Toolset {
   const { session, goal, onPlan, onReport } = opening;
   const limits = { ...SHELL_LIMITS, ...opening.limits };
-  const common = [searchTool(session), planTool(onPlan)];
-  // A review's workspace cannot be written, so nothing that edits is offered. OpenAI's models look at files with the shell.
-  if (goal === "review")
-    return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reviewReportTool(onReport)]);
   const files = openFiles(session);
   const readState = openReadState();
+  const common = [readTool(files, readState), searchTool(session), planTool(onPlan)];
+  // A review's workspace cannot be written, so nothing that edits is offered.
+  if (goal === "review")
+    return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reviewReportTool(onReport)]);
   const applyPatch = openPatchApplier(files, readState);
   const editTool =
     opening.editing === "patch"

@@ -2,10 +2,10 @@ import { expect, test } from "vitest";
 import { openWorkbench } from "./workbench.ts";
 
 test.each([
-  ["change", "replace", ["edit", "plan", "report", "search", "shell"]],
-  ["change", "patch", ["apply_patch", "plan", "report", "search", "shell"]],
-  ["review", "replace", ["plan", "report", "search", "shell"]],
-  ["review", "patch", ["plan", "report", "search", "shell"]],
+  ["change", "replace", ["edit", "plan", "read", "report", "search", "shell"]],
+  ["change", "patch", ["apply_patch", "plan", "read", "report", "search", "shell"]],
+  ["review", "replace", ["plan", "read", "report", "search", "shell"]],
+  ["review", "patch", ["plan", "read", "report", "search", "shell"]],
 ] as const)("a %s by %s has its tools in a fixed order, and they are cheap to tell", async (goal, editing, names) => {
   await using bench = await openWorkbench({ goal, editing });
   await using again = await openWorkbench({ goal, editing });
@@ -14,7 +14,7 @@ test.each([
   expect(JSON.stringify(specs)).toBe(JSON.stringify(again.toolset.specs));
   for (const { parameters } of specs) expect(parameters).toMatchObject({ type: "object" });
   // Every turn pays for them; four bytes are about one token.
-  expect(JSON.stringify(specs).length / 4).toBeLessThan(1500);
+  expect(JSON.stringify(specs).length / 4).toBeLessThanOrEqual(1700);
 });
 
 test("a plan is handed on, with one step in progress at most", async () => {
