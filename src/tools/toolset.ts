@@ -4,6 +4,7 @@ import type { ToolSpec } from "../model/model.ts";
 import type { SandboxSession } from "../sandbox/sandbox.ts";
 import { applyPatchTool, openPatchApplier } from "./apply-patch.ts";
 import { openFiles } from "./files.ts";
+import { historyTool } from "./history.ts";
 import { planTool } from "./plan.ts";
 import { openReadState } from "./read-state.ts";
 import { readTool } from "./read.ts";
@@ -32,7 +33,7 @@ export function openToolset(opening: ToolsetOpening): Toolset {
   const limits = { ...SHELL_LIMITS, ...opening.limits };
   const files = openFiles(session);
   const readState = openReadState();
-  const common = [readTool(files, readState), searchTool(session), planTool(onPlan)];
+  const common = [historyTool(session), readTool(files, readState), searchTool(session), planTool(onPlan)];
   // A review's workspace cannot be written, so nothing that edits is offered.
   if (goal === "review")
     return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reviewReportTool(onReport)]);

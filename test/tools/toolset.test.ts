@@ -2,10 +2,10 @@ import { expect, test } from "vitest";
 import { openWorkbench } from "./workbench.ts";
 
 test.each([
-  ["change", "replace", ["edit", "plan", "read", "report", "search", "shell"]],
-  ["change", "patch", ["apply_patch", "plan", "read", "report", "search", "shell"]],
-  ["review", "replace", ["plan", "read", "report", "search", "shell"]],
-  ["review", "patch", ["plan", "read", "report", "search", "shell"]],
+  ["change", "replace", ["edit", "history", "plan", "read", "report", "search", "shell"]],
+  ["change", "patch", ["apply_patch", "history", "plan", "read", "report", "search", "shell"]],
+  ["review", "replace", ["history", "plan", "read", "report", "search", "shell"]],
+  ["review", "patch", ["history", "plan", "read", "report", "search", "shell"]],
 ] as const)("a %s by %s has its tools in a fixed order, and they are cheap to tell", async (goal, editing, names) => {
   await using bench = await openWorkbench({ goal, editing });
   await using again = await openWorkbench({ goal, editing });
