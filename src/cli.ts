@@ -11,6 +11,8 @@ const USAGE = `pullwright COMMAND
   deliveries [--limit N]     what GitHub sent and why it started something or not
   doctor                     check settings, sandbox, database, models and GitHub
   eval DIR [--json]          run a folder of cases and score them
+  patch [--strict] --root DIR
+                             apply the patch on standard input to a folder, all or nothing (--strict: as codex does)
 
 for debugging
   tool NAME --workspace DIR  run one tool as the agent would; JSON arguments on standard input
@@ -46,6 +48,8 @@ async function loadCommand(name: string | undefined): Promise<Command | null> {
       return (await import("./cli/eval.ts")).evaluate;
     case "tool":
       return (await import("./cli/tool.ts")).tool;
+    case "patch":
+      return (await import("./cli/patch.ts")).patch;
     case "sandbox":
       return (await import("./cli/sandbox.ts")).sandbox;
     default:
