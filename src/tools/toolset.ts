@@ -5,6 +5,7 @@ import type { SandboxSession } from "../sandbox/sandbox.ts";
 import { applyPatchTool, openPatchApplier } from "./apply-patch.ts";
 import { openFiles } from "./files.ts";
 import { historyTool } from "./history.ts";
+import { notebookTool } from "./notebook.ts";
 import { planTool } from "./plan.ts";
 import { openReadState } from "./read-state.ts";
 import { readTool } from "./read.ts";
@@ -38,11 +39,15 @@ export function openToolset(opening: ToolsetOpening): Toolset {
   if (goal === "review")
     return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reviewReportTool(onReport)]);
   const applyPatch = openPatchApplier(files, readState);
-  const editTool =
-    opening.editing === "patch"
-      ? applyPatchTool(applyPatch)
-      : textEditorTool({ files, readState, mustRead: opening.mustRead ?? true });
-  return toToolset([...common, editTool, shellTool({ session, limits, applyPatch }), changeReportTool(onReport)]);
+  const desk = { files, readState, mustRead: opening.mustRead ?? true };
+  const editTool = opening.editing === "patch" ? applyPatchTool(applyPatch) : textEditorTool(desk);
+  return toToolset([
+    ...common,
+    editTool,
+    notebookTool(desk),
+    shellTool({ session, limits, applyPatch }),
+    changeReportTool(onReport),
+  ]);
 }
 
 function toToolset(tools: readonly Tool[]): Toolset {
