@@ -1,10 +1,15 @@
 /** What a tool is. Tools are records in a table (toolset.ts); they reach repository files only through the sandbox. */
 import type { CommandRun } from "../journal.ts";
 import type { ToolSpec } from "../model/model.ts";
+import type { FileEditReport } from "../patch/edit-report.ts";
 import type { z } from "zod";
 
-/** What a tool hands back. `text` is for the model, already cut to its limit; `command` is evidence for people. */
-export type ToolResult = { readonly text: string; readonly command?: CommandRun };
+/** What a tool hands back. `text` is for the model, already cut to its limit; `command` and `edits` are evidence for people. */
+export type ToolResult = {
+  readonly text: string;
+  readonly command?: CommandRun;
+  readonly edits?: readonly FileEditReport[];
+};
 
 /** A call that cannot be done as asked. The message tells the model how to repair its call. */
 export class ToolRefusal extends Error {
