@@ -1,83 +1,87 @@
 /**
- * The files of a workspace, read and written inside its sandbox only: the host never opens a path that repository code can swap for
- * a link. Many files cost one command; a write is whole or not at all.
+ * The files of a workspace as text. What is written keeps the encoding that it was read in, and can be taken back within the run;
+ * text that the encoding cannot hold is refused before anything is written.
  */
-import { readFileSync } from "node:fs";
-import type { ExecResult, SandboxSession } from "../sandbox/sandbox.ts";
-import { checkPath, isGitFolder } from "./paths.ts";
+import type { SandboxSession } from "../sandbox/sandbox.ts";
+import { FILE_BYTES_MAX, openByteFiles, type ByteChange, type ByteRead } from "./byte-files.ts";
+import { decodeText, encodeText, type Encoding } from "./encoding.ts";
+import { planUndo } from "./plan-undo.ts";
 import { ToolRefusal } from "./tool.ts";
+import { hashBytes, openUndoStack, type Change } from "./undo-stack.ts";
+
+export { FILE_BYTES_MAX } from "./byte-files.ts";
 
 /** `path` is the real one, relative to the workspace and with links followed: two names of one file have the same. */
 export type FileRead =
-  | { readonly kind: "text"; readonly path: string; readonly text: string; readonly mode: string }
+  | {
+      readonly kind: "text";
+      readonly path: string;
+      readonly text: string;
+      readonly mode: string;
+      readonly encoding: Encoding;
+    }
   | { readonly kind: "binary"; readonly path: string; readonly bytes: number; readonly why: string }
-  | { readonly kind: "too-large"; readonly path: string; readonly bytes: number }
-  | { readonly kind: "missing" | "directory" | "special" | "unreadable"; readonly path: string }
-  | { readonly kind: "refused"; readonly path: string; readonly why: string };
+  | Exclude<ByteRead, { kind: "file" }>;
 
-/** `mode` in octal, null to keep a file's own (644 for a new one). */
+/**
+ * `mode` in octal, null to keep a file's own (644 for a new one). One with a mode was moved: it has the encoding of the file that
+ * goes in the same call.
+ */
 export type FileChange =
   | { readonly kind: "write"; readonly path: string; readonly text: string; readonly mode: string | null }
   | { readonly kind: "delete"; readonly path: string };
+
+/** A file before and after an undo; null where there is none, or none that is text. */
+export type Undone = {
+  readonly path: string;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly isGone: boolean;
+};
 
 export type Files = {
   /** One result for each path, in their order. */
   readonly read: (paths: readonly string[], signal: AbortSignal) => Promise<readonly FileRead[]>;
   /** Resolves with the real paths. Throws ToolRefusal, with nothing written, when one of the changes cannot be made. */
   readonly write: (changes: readonly FileChange[], signal: AbortSignal) => Promise<readonly string[]>;
+  /** Takes back the last write of this path, with all files of the same call. Throws ToolRefusal when that is not safe. */
+  readonly undo: (path: string, signal: AbortSignal) => Promise<readonly Undone[]>;
   /** Names in a folder, folders with a slash behind. */
   readonly list: (path: string, signal: AbortSignal) => Promise<readonly string[]>;
 };
 
-/** The largest file we edit, and all files of one call together: they pass through this process's memory. */
-export const FILE_BYTES_MAX = 50 * 1024 * 1024;
-const ALL_BYTES_MAX = 100 * 1024 * 1024;
-/** Headers come on top of the bytes. */
-const OUTPUT_BYTES_MAX = ALL_BYTES_MAX + 4 * 1024 * 1024;
-/** Five hundred files take a second or two; a disk that needs longer hangs. */
-const TIMEOUT_MS = 60_000;
-
 export function openFiles(session: SandboxSession): Files {
-  const readingScript = readScript("read-files.sh");
-  const writingScript = readScript("write-files.sh");
-  const run = async (argv: readonly string[], stdin: string, signal: AbortSignal) => {
-    const limits = { timeoutMs: TIMEOUT_MS, outputBytesMax: OUTPUT_BYTES_MAX };
-    return readExit(await session.exec({ argv, cwd: "", stdin, ...limits }, signal));
-  };
+  const raw = openByteFiles(session);
+  const stack = openUndoStack();
   return {
-    async read(paths, signal) {
-      const checked = paths.map(checkPath);
-      const asked = checked.flatMap((one) => (one.kind === "path" ? [one.path] : []));
-      const limits = [FILE_BYTES_MAX, ALL_BYTES_MAX].map(String);
-      const output =
-        asked.length === 0 ? null : await run(["/bin/sh", "-c", readingScript, "sh", ...limits, ...asked], "", signal);
-      const fields = new Fields(output?.stdout ?? Buffer.alloc(0));
-      const headers = asked.map(() => readHeader(fields));
-      const found = headers.map((header) => readOne(header, fields))[Symbol.iterator]();
-      return checked.map((one, i) => {
-        if (one.kind === "refused") return { kind: "refused", path: paths[i] ?? "", why: one.why };
-        const next = found.next();
-        if (next.done === true) throw new Error("each path has a result");
-        return next.value;
-      });
-    },
+    read: async (paths, signal) => (await raw.read(paths, signal)).map(toText),
     async write(changes, signal) {
-      if (changes.length === 0) return [];
-      const argv = changes.flatMap((change) => argumentsOf(change));
-      const contents = changes.map((change) => (change.kind === "write" ? change.text : "")).join("");
-      const output = await run(["/bin/sh", "-c", writingScript, "sh", ...argv], contents, signal);
-      const fields = new Fields(output.stdout);
-      if (fields.next() === "ok") return changes.map(() => fields.next());
-      const change = changes[Number(fields.next())];
-      throw new ToolRefusal(whyNotWritten(change?.path ?? "", fields.next(), output.stderr.toString().trim()));
+      // Read anew: what is kept for undo is what was there at this moment, whatever the caller has read.
+      const paths = changes.map(({ path }) => path);
+      const before = await raw.read(paths, signal);
+      const planned = changes.map((change, i) => encodeChange(change, { changes, before, index: i }));
+      const written = await raw.write(planned, signal);
+      stack.push(recordChange(planned, before, written));
+      return written;
     },
-    async list(path, signal) {
-      const output = await run(["/bin/sh", "-c", 'ls -1Ap -- "$1" || true', "sh", path], "", signal);
-      return output.stdout
-        .toString()
-        .split("\n")
-        .filter((name) => name !== "");
+    async undo(path, signal) {
+      const [asked] = await raw.read([path], signal);
+      const change = asked ? stack.lastOf(asked.path) : null;
+      if (!asked || !change) throw new ToolRefusal(`There is no edit of "${path}" left to undo in this run.`);
+      const now = await raw.read(
+        change.files.map((file) => file.path),
+        signal,
+      );
+      await raw.write(planUndo(path, change, now), signal);
+      stack.drop(change);
+      return change.files.map((file, i) => ({
+        path: file.path,
+        before: textOf(now[i]),
+        after: file.before === null ? null : textOf({ kind: "file", path: file.path, ...file.before }),
+        isGone: file.before === null,
+      }));
     },
+    list: raw.list,
   };
 }
 
@@ -103,99 +107,59 @@ export function whyNotText(file: FileRead): string | null {
   }
 }
 
-function argumentsOf(change: FileChange): readonly string[] {
-  const checked = checkPath(change.path);
-  if (checked.kind === "refused")
-    throw new ToolRefusal(`Cannot write "${change.path}": ${checked.why}. Nothing was changed.`);
-  if (change.kind === "delete") return ["delete", checked.path, "0", "-"];
-  return ["write", checked.path, String(Buffer.byteLength(change.text)), change.mode ?? "-"];
+function toText(file: ByteRead): FileRead {
+  if (file.kind !== "file") return file;
+  const { path, bytes, mode } = file;
+  const decoded = decodeText(bytes);
+  if (decoded.kind === "binary") return { kind: "binary", path, bytes: bytes.length, why: decoded.why };
+  return { kind: "text", path, mode, text: decoded.text, encoding: decoded.encoding };
 }
 
-type Header = { readonly kind: string; readonly mode: string; readonly size: number; readonly path: string };
-
-function readHeader(fields: Fields): Header {
-  return { kind: fields.next(), mode: fields.next(), size: Number(fields.next()), path: fields.next() };
+function textOf(file: ByteRead | undefined): string | null {
+  const read = file ? toText(file) : null;
+  return read?.kind === "text" ? read.text : null;
 }
 
-function readOne({ kind, mode, size, path }: Header, fields: Fields): FileRead {
-  const bytes = kind === "file" ? fields.bytes(size) : Buffer.alloc(0);
-  if (path.split("/").some(isGitFolder))
-    return { kind: "refused", path, why: "it leads into .git, which file tools do not touch" };
-  switch (kind) {
-    case "file":
-      return readText(bytes, { path, mode });
-    case "too-large":
-      return { kind, path, bytes: size };
-    case "missing":
-    case "directory":
-    case "special":
-    case "unreadable":
-      return { kind, path };
-    case "outside":
-      return { kind: "refused", path, why: "it is outside the workspace" };
-    default:
-      throw new Error(`read-files.sh said "${kind}"`);
-  }
+type Around = {
+  readonly changes: readonly FileChange[];
+  readonly before: readonly ByteRead[];
+  readonly index: number;
+};
+
+function encodeChange(change: FileChange, around: Around): ByteChange {
+  if (change.kind === "delete") return change;
+  const encoded = encodeText(change.text, encodingFor(change, around));
+  if (encoded.kind === "refused")
+    throw new ToolRefusal(`Cannot write "${change.path}": ${encoded.why}. Nothing was changed.`);
+  return { kind: "write", path: change.path, bytes: encoded.bytes, mode: change.mode };
 }
 
-function readText(bytes: Buffer, { path, mode }: { readonly path: string; readonly mode: string }): FileRead {
-  if (bytes.includes(0)) return { kind: "binary", path, bytes: bytes.length, why: "it holds NUL bytes" };
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    return { kind: "text", path, text, mode };
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    return { kind: "binary", path, bytes: bytes.length, why: "it is not UTF-8" };
-  }
+function encodingFor(change: Extract<FileChange, { kind: "write" }>, { changes, before, index }: Around): Encoding {
+  const own = encodingOf(before[index]);
+  if (change.mode === null) return own ?? "utf-8";
+  const gone = new Set(changes.flatMap((other, i) => (other.kind === "delete" ? (encodingOf(before[i]) ?? []) : [])));
+  if (gone.size <= 1) return [...gone][0] ?? own ?? "utf-8";
+  const encodings = [...gone].join(" and ");
+  throw new ToolRefusal(
+    `Cannot move to "${change.path}": files in ${encodings} go in this call. Move this one in a call of its own. Nothing was changed.`,
+  );
 }
 
-/** Reads what the scripts print: fields that end with NUL, and counted bytes. */
-class Fields {
-  readonly #output: Buffer;
-  #at = 0;
-
-  constructor(output: Buffer) {
-    this.#output = output;
-  }
-
-  next(): string {
-    const end = this.#output.indexOf(0, this.#at);
-    if (end === -1) throw new Error("a file script ended too early");
-    const field = this.#output.toString("utf8", this.#at, end);
-    this.#at = end + 1;
-    return field;
-  }
-
-  bytes(count: number): Buffer {
-    const bytes = this.#output.subarray(this.#at, this.#at + count);
-    if (bytes.length !== count) throw new Error("a file changed while it was read");
-    this.#at += count;
-    return bytes;
-  }
+function encodingOf(file: ByteRead | undefined): Encoding | null {
+  const read = file ? toText(file) : null;
+  return read?.kind === "text" ? read.encoding : null;
 }
 
-function whyNotWritten(path: string, reason: string, stderr: string): string {
-  const reasons: Readonly<Record<string, string>> = {
-    outside: "it is outside the workspace",
-    git: "it leads into .git, which file tools do not touch",
-    twice: "two changes of this call lead to the same file",
-    directory: "it is a directory",
-    missing: "there is no such file",
-    special: "it is not a regular file",
-    "read-only": "it is read-only here",
-  };
-  return `Cannot write "${path}": ${reasons[reason] ?? (stderr || "writing failed")}. Nothing was changed.`;
-}
-
-function readExit(result: ExecResult): ExecResult {
-  const { exit } = result;
-  if (exit.kind === "exited" && exit.code === 0) return result;
-  if (exit.kind === "timed-out") throw new ToolRefusal("The files could not be reached in time. Try fewer at once.");
-  if (exit.kind === "output-limit" || exit.kind === "memory-limit")
-    throw new ToolRefusal("The files are too large. Try fewer at once.");
-  throw new Error(`a file script failed: ${JSON.stringify(exit)} ${result.stderr.toString()}`);
-}
-
-function readScript(name: string): string {
-  return ["resolve-path.sh", name].map((part) => readFileSync(new URL(part, import.meta.url), "utf8")).join("\n");
+function recordChange(planned: readonly ByteChange[], before: readonly ByteRead[], written: readonly string[]): Change {
+  let lost: string | null = null;
+  const files = planned.map((change, i) => {
+    const was = before[i];
+    const path = written[i] ?? change.path;
+    if (was?.kind === "too-large") lost = `${path} was larger than what can be kept`;
+    else if (was?.path !== path) lost = `${path} was a link, which undo does not make`;
+    // A copy: the buffer that was read holds all files of the call.
+    const kept = was?.kind === "file" ? { bytes: Buffer.from(was.bytes), mode: was.mode } : null;
+    return { path, before: kept, after: change.kind === "write" ? hashBytes(change.bytes) : null };
+  });
+  return { files: lost === null ? files : files.map((file) => ({ ...file, before: null })), lost };
 }

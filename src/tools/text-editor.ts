@@ -1,6 +1,7 @@
 /** The edit tool, Anthropic's str_replace_based_edit_tool in full: one file at a time, and never one that the model has not seen. */
 import { z } from "zod";
 import { unreachable } from "../failure.ts";
+import { describeEdit } from "../patch/edit-report.ts";
 import { insertLines } from "../patch/insert.ts";
 import { lineAt, readLines } from "../patch/lines.ts";
 import { findNearest } from "../patch/nearest.ts";
@@ -10,11 +11,12 @@ import { defineTool } from "./define-tool.ts";
 import { whyNotText, type FileRead, type Files } from "./files.ts";
 import type { ReadState } from "./read-state.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
+import { undoEdit } from "./undo.ts";
 import { viewRegion, viewText } from "./view.ts";
 
 const path = z.string();
 const Told = z.object({
-  command: z.enum(["view", "create", "str_replace", "insert"]),
+  command: z.enum(["view", "create", "str_replace", "insert", "undo_edit"]),
   path,
   view_range: z.array(z.int().min(-1).max(1e9)).optional(),
   file_text: z.string().optional(),
@@ -43,11 +45,12 @@ const Input = z.discriminatedUnion(
         path: ["insert_text"],
         message: "is missing",
       }),
+    z.object({ command: z.literal("undo_edit"), path }), // str_replace_editor has it, text_editor_20250728 no more.
   ],
-  { error: "command must be view, create, str_replace or insert" },
+  { error: "command must be view, create, str_replace, insert or undo_edit" },
 );
 type Input = z.infer<typeof Input>;
-type Edit = Exclude<Input, { command: "view" }>;
+type Edit = Exclude<Input, { command: "view" | "undo_edit" }>;
 
 export type Editor = {
   readonly files: Files;
@@ -64,6 +67,7 @@ export function textEditorTool(editor: Editor): Tool {
     input: Input,
     told: Told,
     run: async (input, signal) => {
+      if (input.command === "undo_edit") return undoEdit(editor, input.path, signal);
       const [file] = await editor.files.read([input.path], signal);
       if (!file) throw new Error("one path has one result");
       return input.command === "view" ? view(editor, input, { file, signal }) : edit(editor, input, { file, signal });
@@ -81,7 +85,8 @@ async function view({ files, readState }: Editor, input: Extract<Input, { comman
   if (file.kind !== "text") throw new ToolRefusal(`Cannot view "${input.path}": ${whyNotText(file) ?? ""}.`);
   const text = viewText(file.text, input.view_range ?? null);
   readState.remember(file.path, file.text);
-  return { text };
+  const isUtf8 = file.encoding === "utf-8";
+  return { text: isUtf8 ? text : `${text}\n[encoding ${file.encoding}; edits keep it]` };
 }
 
 async function edit(editor: Editor, input: Edit, { file, signal }: Found): Promise<ToolResult> {
@@ -92,7 +97,8 @@ async function edit(editor: Editor, input: Edit, { file, signal }: Found): Promi
   const { text, said } = orRefuse(() => planEdit(input, before ?? ""));
   const [real] = await editor.files.write([{ kind: "write", path: input.path, text, mode: null }], signal);
   editor.readState.remember(real ?? file.path, text);
-  return { text: said };
+  const isSame = text === before;
+  return { text: said, edits: isSame ? [] : [describeEdit({ path: real ?? file.path, before, after: text })] };
 }
 
 type Planned = { readonly text: string; readonly said: string };
@@ -100,7 +106,10 @@ type Planned = { readonly text: string; readonly said: string };
 function planEdit(input: Edit, before: string): Planned {
   switch (input.command) {
     case "create":
-      return { text: input.file_text, said: `Wrote ${input.path}, ${readLines(input.file_text).count} lines.` };
+      return {
+        text: keepForm(before, input.file_text),
+        said: `Wrote ${input.path}, ${readLines(input.file_text).count} lines.`,
+      };
     case "str_replace": {
       const wanted = { oldText: input.old_str, newText: input.new_str, isAll: input.replace_all };
       const { text, step, lines } = replaceText(before, wanted);
@@ -121,6 +130,13 @@ function planEdit(input: Edit, before: string): Planned {
     default:
       return unreachable(input);
   }
+}
+
+/** A view shows neither a byte-order mark nor the kind of line ending, so a file written anew keeps both unless it names its own. */
+function keepForm(before: string, text: string): string {
+  const { ending, isUniform } = readLines(before);
+  const ended = isUniform && ending !== "\n" && !text.includes("\r") ? text.replaceAll("\n", ending) : text;
+  return before.startsWith("\uFEFF") && !text.startsWith("\uFEFF") ? `\uFEFF${ended}` : ended;
 }
 
 /** A refusal shows the place, which then counts as seen: one more call mends it. */

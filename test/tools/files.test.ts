@@ -1,0 +1,78 @@
+import { expect, test } from "vitest";
+import { openWorkbench } from "./workbench.ts";
+
+/** None of them may be written, however it is asked for. */
+const refused: readonly string[] = [
+  ...["../x", "a/../../x", "/etc/x", "/workspace/../x", "out/x", "dangling", "/workspacex/x"],
+  ...[".git/config", ".GIT/config", ".Git/new", "sub/.git/x", "./.git", "/workspace/.git/x", "a/../.git/config"],
+  ...["innocent/config", "deep/innocent/config"],
+  ...[".g\u200cit/config", ".gi\u200dt/x", "\ufeff.git/x", ".git\u00ad/x", ".\u206agit/x"],
+  ...["git~1/config", "GIT~1/x", "sub/git~1/x"],
+  ...[".git./x", ".git /x", ".git. ./x", ".git.../config", ".git::$INDEX_ALLOCATION/x"],
+  ...["\uFF0Egit/x", "\u2024git/x", "．ｇｉｔ/x", ".ⓖⓘⓣ/x"],
+  ...["a\u0000b", "a\u0000/../../x", "a\u001bb"],
+];
+
+/** Refused for the path, not for what the call would do there. */
+const WHY = /^error: .*(outside the workspace|\.git|control character)/s;
+
+async function openTrap() {
+  const files = { ".git/config": "[core]\n", "a/f": "one\n", "deep/f": "one\n" };
+  const bench = await openWorkbench({ files, mustRead: false });
+  await bench.link("/etc", "out");
+  await bench.link(".git", "innocent");
+  await bench.link("../.git", "deep/innocent");
+  await bench.link("../new", "dangling");
+  return bench;
+}
+
+const ways: readonly (readonly [string, (path: string) => readonly [string, unknown]])[] = [
+  ["create", (path) => ["edit", { command: "create", path, file_text: "x" }]],
+  ["str_replace", (path) => ["edit", { command: "str_replace", path, old_str: "core", new_str: "x" }]],
+  ["insert", (path) => ["edit", { command: "insert", path, insert_line: 0, insert_text: "x" }]],
+  ["undo_edit", (path) => ["edit", { command: "undo_edit", path }]],
+  ["add", (path) => patch(`*** Add File: good\n+x\n*** Add File: ${path}\n+x`)],
+  ["update", (path) => patch(`*** Add File: good\n+x\n*** Update File: ${path}\n@@\n-[core]\n+x`)],
+  ["move to", (path) => patch(`*** Add File: good\n+x\n*** Update File: a/f\n*** Move to: ${path}\n@@\n-one\n+1`)],
+  ["delete", (path) => patch(`*** Add File: good\n+x\n*** Delete File: ${path}`)],
+];
+
+function patch(body: string): readonly [string, unknown] {
+  return ["shell", { command: `*** Begin Patch\n${body}\n*** End Patch` }];
+}
+
+test.each(ways)("no path leads %s out of the workspace or into .git, and nothing is written", async (name, call) => {
+  await using bench = await openTrap();
+  const tree = await bench.tree();
+  for (const path of refused) {
+    if (name === "delete" && path === "dangling") continue; // The link itself goes, which lies inside.
+    expect(await bench.call(...call(path)), JSON.stringify(path)).toMatch(name === "undo_edit" ? /^error: / : WHY);
+  }
+  expect(await bench.tree()).toEqual(tree);
+  expect([await bench.read(".git/config"), await bench.read("a/f")]).toEqual(["[core]\n", "one\n"]);
+});
+
+test("one file under several names is read once", async () => {
+  await using bench = await openWorkbench({ files: { "a/f": "one\ntwo\n" } });
+  await bench.link("a", "b");
+  await bench.link("a/f", "g");
+  await bench.call("edit", { command: "view", path: "./a//f" });
+  for (const [i, path] of ["a/f", "b/f", "g", "/workspace/a/f", "a/../a/f"].entries())
+    expect(await bench.call("edit", { command: "insert", path, insert_line: 0, insert_text: `${i}` }), path).toContain(
+      "ok: Inserted",
+    );
+  expect(await bench.read("a/f")).toBe("4\n3\n2\n1\n0\none\ntwo\n");
+});
+
+test("a file that a formatter has changed is refused with its fresh lines, and one more call mends it", async () => {
+  const text = Array.from({ length: 300 }, (_, i) => `line ${i + 1}\n`).join("");
+  await using bench = await openWorkbench({ files: { f: text } });
+  await bench.call("edit", { command: "view", path: "f" });
+  await bench.call("shell", { command: 'sed -i "s/line 250/  line 250;/" f' });
+  const edit = { command: "str_replace", path: "f", old_str: "line 249\nline 250\n", new_str: "x\n" };
+  const said = await bench.call("edit", edit);
+  expect(said).toContain("has changed since you read it (a command or a formatter wrote it), so nothing was changed.");
+  expect(said).toContain("   250\t  line 250;");
+  const mended = { ...edit, old_str: "line 249\n  line 250;\n" };
+  expect(await bench.call("edit", mended)).toContain("ok: Replaced in f at line 249");
+});
