@@ -29,6 +29,21 @@ test("undo_edit goes back edit by edit, under every name of the file, until noth
   expect(await bench.call("edit", undo("a.txt"))).toBe('error: There is no edit of "a.txt" left to undo in this run.');
 });
 
+test("an edit and its undo are told as hunks in the result of the call", async () => {
+  await using bench = await openWorkbench({ files: { "a.txt": "one\ntwo\n" }, mustRead: false });
+  const { results } = await bench.dispatch([
+    ["edit", replace("a.txt", "two", "2")],
+    ["edit", undo("a.txt")],
+    ["edit", { command: "view", path: "a.txt" }],
+  ]);
+  const hunk = (lines: readonly string[]) => ({ oldStart: 1, oldLines: 2, newStart: 1, newLines: 2, lines });
+  expect(results.map(({ edits }) => edits)).toEqual([
+    [{ path: "a.txt", hunks: [hunk([" one", "-two", "+2"])], isCut: false }],
+    [{ path: "a.txt", hunks: [hunk([" one", "-2", "+two"])], isCut: false }],
+    [],
+  ]);
+});
+
 test("undoing a creation removes the file", async () => {
   await using bench = await openWorkbench();
   await bench.call("edit", { command: "create", path: "a.txt", file_text: "a\n" });
