@@ -20,10 +20,14 @@ export function findShift(pairs: readonly LinePair[]): ((line: string) => string
     .map(({ given, actual }) => ({ given: indentOf(given), actual: indentOf(actual) }));
   const shift = candidates(told).find((one) => told.every((pair) => move(pair.given, one) === pair.actual));
   if (!shift) return null;
+  // Old lines in both styles: a new line in the one that the file does not have there may be meant so.
+  const isMixed = told.some(({ given, actual }) => given === actual && given !== "");
   return (line) => {
     if (line.trim() === "") return line;
     const indent = move(indentOf(line), shift);
-    return indent === null ? null : indent + line.slice(indentOf(line).length);
+    return indent === null || (isMixed && indent !== indentOf(line))
+      ? null
+      : indent + line.slice(indentOf(line).length);
   };
 }
 

@@ -102,7 +102,13 @@ function findFolded({ text, ending }: Lines, { oldText, newText, isAll }: Replac
   const folded = foldText(text, step);
   const wanted = foldText(before, step);
   if (wanted.text === "") return [];
-  const { head, tail } = sharedEnds(before, after);
+  const { head, tail } = sharedEnds(before, after, wanted.toFolded);
+  const isAboutIgnored =
+    wanted.toFolded(before.length - tail) === wanted.toFolded(head) &&
+    before.length - tail > head &&
+    after.slice(head, after.length - tail).trim() === "";
+  // Only space that this step does not see would change: it cannot say whether the file has it.
+  if (isAboutIgnored) return [];
   return occurrences(folded.text, wanted.text, isAll).map((at) => {
     const from = at + wanted.toFolded(head);
     const to = at + wanted.toFolded(before.length - tail);
@@ -115,10 +121,16 @@ function findFolded({ text, ending }: Lines, { oldText, newText, isAll }: Replac
 }
 
 /** How much old and new text have in common at their ends: those bytes stay the file's own. */
-function sharedEnds(before: string, after: string): { readonly head: number; readonly tail: number } {
+function sharedEnds(
+  before: string,
+  after: string,
+  toFolded: (offset: number) => number,
+): { readonly head: number; readonly tail: number } {
   const most = Math.min(before.length, after.length);
   let head = 0;
   while (head < most && before[head] === after[head]) head += 1;
+  // Trailing space of the old text may be a space between words of the new one; the file need not have it.
+  while (head > 0 && toFolded(head) === toFolded(head - 1)) head -= 1;
   let tail = 0;
   while (tail < most - head && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail += 1;
   return { head, tail };
@@ -137,7 +149,11 @@ function findIndented(lines: Lines, { oldText, newText, isAll }: Replace): reado
   return starts.flatMap((start) => {
     if (isAll && start < free) return [];
     const shift = findShift(block.map((given, i) => ({ given, actual: lineAt(lines, start + i) })));
-    const shifted = fresh.map((line, i) => keepOwn({ lines, start, block }, line, i) ?? shift?.(line) ?? null);
+    const known = { lines, start, block };
+    const later = block.length + (closed ? 1 : 0) - fresh.length;
+    const shifted = fresh.map(
+      (line, i) => keepOwn(known, line, i) ?? keepOwn(known, line, i + later) ?? shift?.(line) ?? null,
+    );
     if (shifted.some((line) => line === null)) return [];
     free = start + block.length;
     const end = closed ? offsetOf(lines, free) : (lines.ends[free - 1] ?? lines.text.length);
@@ -147,7 +163,7 @@ function findIndented(lines: Lines, { oldText, newText, isAll }: Replace): reado
 
 type Block = { readonly lines: Lines; readonly start: number; readonly block: readonly string[] };
 
-/** A line that old and new text share at the same place keeps the file's bytes. */
+/** A line that old and new text share at the same place, counted from either end, keeps the file's bytes. */
 function keepOwn({ lines, start, block }: Block, line: string, index: number): string | null {
   const isSame =
     line === block[index] && foldLine(line, "punctuation") === foldPunctuation(lineAt(lines, start + index)).trim();
