@@ -40,7 +40,12 @@ type Search = { readonly lines: Lines; readonly matcher: Matcher; readonly name:
 function locate(search: Search, chunk: Chunk, cursor: number): Place {
   const regions = findRegions(search, chunk, cursor);
   const core = withoutTrailingBlanks(chunk.lines);
-  if (oldLines(core).length === 0) return placeAddition(search, { chunk, lines: core, cursor, regions });
+  if (oldLines(core).length === 0) {
+    // With a line number a blank line was counted, so it is context and not spacing.
+    const isCounted = chunk.lineHint !== null && oldLines(chunk.lines).length > 0;
+    const counted = isCounted ? decide(search, { chunk, lines: chunk.lines, cursor, regions }) : null;
+    return counted ?? placeAddition(search, { chunk, lines: core, cursor, regions });
+  }
   // A blank line before the next header was most likely only spacing (codex drops one, too).
   for (let lines = chunk.lines; lines.length >= core.length; lines = lines.slice(0, -1)) {
     const place = decide(search, { chunk, lines, cursor, regions });

@@ -109,7 +109,8 @@ function findEnd(lines: readonly PatchLine[], from: number, header: PatchLine): 
 }
 
 /** The lines between the Begin and End markers, numbered as in the text. */
-function trimEnvelope(lines: readonly PatchLine[]): readonly PatchLine[] {
+function trimEnvelope(all: readonly PatchLine[]): readonly PatchLine[] {
+  const lines = all.slice(0, all.findLastIndex(({ text }) => text.trim() !== "") + 1);
   if (lines[0]?.text.trim() !== BEGIN)
     throw new PatchError(
       `The first line of the patch must be "${BEGIN}", got "${lines[0]?.text ?? ""}".`,

@@ -28,6 +28,7 @@ export function tellsEndings(header: PatchLine, body: readonly PatchLine[]): boo
 
 function trimBlank(lines: readonly PatchLine[]): readonly PatchLine[] {
   const first = lines.findIndex(({ text }) => text.trim() !== "");
-  const last = lines.findLastIndex(({ text }) => text.trim() !== "");
+  // One space at the end is a blank line of context.
+  const last = lines.findLastIndex(({ text }) => text.trim() !== "" || text === " ");
   return first === -1 ? [] : lines.slice(first, last + 1);
 }

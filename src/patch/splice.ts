@@ -55,7 +55,7 @@ class Splicer {
       case "add":
         this.#copyTo(offsetOf(this.#lines, this.#at));
         this.#closeLine();
-        this.#added = line.ending ?? this.#lines.ending;
+        this.#added = line.ending ?? this.#endingHere(place);
         this.#pieces.push(line.text + this.#added);
         break;
     }
@@ -76,6 +76,15 @@ class Splicer {
     this.#pieces.push(this.#lines.text.slice(this.#copied, offset));
     this.#copied = offset;
     this.#added = null;
+  }
+
+  /** In a file of mixed endings a new line ends as the line above it in the chunk does, or else the one below. */
+  #endingHere({ start }: Place): Ending {
+    const { text, starts, ends, ending, isUniform } = this.#lines;
+    if (isUniform) return ending;
+    const index = this.#at > start ? this.#at - 1 : this.#at;
+    const own = text.slice(ends[index] ?? text.length, starts[index + 1] ?? text.length);
+    return own === "\n" || own === "\r\n" ? own : ending;
   }
 
   /** A line added below a last line without newline needs one there. */
