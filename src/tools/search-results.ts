@@ -16,6 +16,26 @@ export function renderFiles({ output, limit, isPartial }: Found): string {
   return withCut(names.slice(0, limit), { total: names.length, limit, what: "files", isPartial });
 }
 
+/** Names as in a tree; a folder below `depth` is one line with the number of its files. */
+export function renderFolder({ output, limit, isPartial, place, depth }: Found & Folder): string {
+  const base = place === "." ? "" : `${place}/`;
+  const counts = new Map<string, number>();
+  for (const name of output.split("\0").map(nameOf)) {
+    if (name === "") continue;
+    const parts = (name.startsWith(base) ? name.slice(base.length) : name).split("/");
+    const shown = parts.length > depth ? `${parts.slice(0, depth).join("/")}/` : parts.join("/");
+    counts.set(shown, (counts.get(shown) ?? 0) + 1);
+  }
+  const rows = [...counts].map(([name, count]) => (name.endsWith("/") ? `${name} (${filesIn(count)})` : name));
+  return withCut(rows.slice(0, limit), { total: rows.length, limit, what: "entries", isPartial });
+}
+
+type Folder = { readonly place: string; readonly depth: number };
+
+function filesIn(count: number): string {
+  return count === 1 ? "1 file" : `${count} files`;
+}
+
 export function renderCounts({ output, limit, isPartial }: Found): string {
   const rows = linesOf(output).map((line) => line.split("\0"));
   const shown = rows.slice(0, limit).map(([name = "", count = ""]) => `${nameOf(name)}: ${count}`);

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { SandboxSession } from "../sandbox/sandbox.ts";
 import { defineTool } from "./define-tool.ts";
 import { checkPath } from "./paths.ts";
-import { renderCounts, renderFiles, renderMatches } from "./search-results.ts";
+import { renderCounts, renderFiles, renderFolder, renderMatches } from "./search-results.ts";
 import { ToolRefusal, type Tool } from "./tool.ts";
 
 const LIMIT_DEFAULT = 100;
@@ -15,33 +15,31 @@ const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
 /** Longer lines are minified code or data. */
 const LINE_CHARS_MAX = 400;
 
-const Input = z
-  .object({
-    pattern: z.string().optional(),
-    path: z.string().optional(),
-    glob: z.string().optional(),
-    mode: z.enum(["content", "files", "count"]).optional(),
-    ignore_case: z.boolean().optional(),
-    context: z.int().min(0).max(CONTEXT_MAX).optional(),
-    limit: z.int().min(1).max(LIMIT_MAX).optional(),
-  })
-  .refine(({ pattern, glob }) => (pattern ?? "") !== "" || (glob ?? "") !== "", {
-    path: ["pattern"],
-    message: "is missing (or give glob to list files)",
-  });
+/** A folder, and what is in its folders. */
+const DEPTH_DEFAULT = 2;
+const DEPTH_MAX = 20;
+
+const Input = z.object({
+  pattern: z.string().optional(),
+  path: z.string().optional(),
+  glob: z.string().optional(),
+  mode: z.enum(["content", "files", "count"]).optional(),
+  ignore_case: z.boolean().optional(),
+  context: z.int().min(0).max(CONTEXT_MAX).optional(),
+  depth: z.int().min(1).max(DEPTH_MAX).optional(),
+  limit: z.int().min(1).max(LIMIT_MAX).optional(),
+});
 type Input = z.infer<typeof Input>;
 
-/** No configuration of the repository or the machine steers it, and only the workspace's own .gitignore files count. */
-const BASE = [
-  "--no-config",
-  "--hidden",
-  "--no-require-git",
-  "--no-ignore-global",
-  "--no-ignore-parent",
-  "--color",
-  "never",
-];
+/**
+ * No configuration of the repository or the machine steers it. A folder's parents count, or the workspace's .gitignore would not hold
+ * below a `path`.
+ */
+const BASE = ["--no-config", "--hidden", "--no-ignore-global", "--color", "never"];
 const COMMON = [...BASE, "--sort", "path", "--null", "--glob", "!.git"];
+
+/** With a .git there, ripgrep looks for no .gitignore above it; without one it must be told to look at any. */
+const RIPGREP = '[ ! -e .git ] || exec rg "$@"; exec rg --no-require-git "$@"';
 
 export function searchTool(session: SandboxSession): Tool {
   return defineTool({
@@ -72,14 +70,17 @@ type Found = { readonly output: string; readonly limit: number; readonly isParti
 
 function renderFound(input: Input, found: Found): string {
   const isListing = (input.pattern ?? "") === "";
+  const isFolder = isListing && (input.glob ?? "") === "";
+  if (found.output === "" && isFolder) return "No files here but ignored ones.";
   if (found.output === "") return isListing ? "No file has such a name." : "No match.";
+  if (isFolder) return renderFolder({ ...found, place: placeOf(input.path), depth: input.depth ?? DEPTH_DEFAULT });
   if (isListing || input.mode === "files") return renderFiles(found);
   return input.mode === "count" ? renderCounts(found) : renderMatches(found);
 }
 
 function argvOf(input: Input): readonly string[] {
   const { pattern = "", mode = "content" } = input;
-  const rg = ["rg", ...COMMON, ...globArguments(input.glob)];
+  const rg = ["/bin/sh", "-c", RIPGREP, "sh", ...COMMON, ...globArguments(input.glob)];
   const place = placeOf(input.path);
   if (pattern === "") return [...rg, "--files", "--", place];
   const isMultiline = /\\n|\n/.test(pattern);

@@ -48,6 +48,29 @@ describe.each(DRIVERS)("the search tool, in the %s sandbox", (driver) => {
     expect(await bench.call("search", { pattern: "needle", glob: "*.log", mode: "count" })).toBe("ok: No match.");
   });
 
+  test("what the workspace ignores is ignored below a path too", async () => {
+    await using bench = await openWorkbench({ driver, files: { ...files, "src/x.log": "needle\n" } });
+    expect(await bench.call("search", { pattern: "needle", path: "src", mode: "files" })).toBe("ok: src/a.ts");
+    expect(await bench.call("search", { path: "src" })).toBe("ok: a.ts\nb.ts");
+  });
+
+  test("a folder is listed to a depth, deeper folders by the number of their files", async () => {
+    const deep = { ...files, "src/deep/er/c.ts": "", "src/deep/er/d.ts": "", "src/deep/e.ts": "", "lib/x/y.ts": "" };
+    await using bench = await openWorkbench({ driver, files: deep });
+    expect(await bench.call("search", { depth: 1 })).toBe(
+      "ok: .env.example\n.gitignore\nREADME.md\nlib/ (1 file)\nsrc/ (5 files)",
+    );
+    expect(await bench.call("search", { path: "/workspace/src/" })).toBe(
+      "ok: a.ts\nb.ts\ndeep/e.ts\ndeep/er/ (2 files)",
+    );
+    expect(await bench.call("search", { path: "src", depth: 1, limit: 2 })).toBe(
+      "ok: a.ts\nb.ts\n[… first 2 of 3 entries; narrow the search or raise limit …]",
+    );
+    expect(await bench.call("search", { path: "dist" })).toBe("ok: out.js");
+    expect(await bench.call("search", { path: "nosuch" })).toMatch(/^error: .*nosuch/s);
+    expect(await bench.call("search", { path: ".." })).toContain("name a path inside the workspace");
+  });
+
   test("what was cut is counted", async () => {
     await using bench = await openWorkbench({ driver, files: { "a.txt": "x\n".repeat(50), "b.txt": "x\n" } });
     expect(await bench.call("search", { pattern: "x", limit: 2 })).toBe(
@@ -61,7 +84,6 @@ describe.each(DRIVERS)("the search tool, in the %s sandbox", (driver) => {
     expect(await bench.call("search", { pattern: "(" })).toMatch(/^error: The search failed: [\s\S]*unclosed group/);
     expect(await bench.call("search", { pattern: "x", path: "../.." })).toContain("name a path inside the workspace");
     expect(await bench.call("search", { pattern: "x", path: "nosuch" })).toMatch(/^error: .*nosuch/s);
-    expect(await bench.call("search", {})).toContain("- pattern: is missing (or give glob to list files)");
     expect(await bench.call("search", { pattern: "--files" })).toBe("ok: No match.");
   });
 });
