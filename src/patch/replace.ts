@@ -103,18 +103,15 @@ function findFolded({ text, ending }: Lines, { oldText, newText, isAll }: Replac
   const wanted = foldText(before, step);
   if (wanted.text === "") return [];
   const { head, tail } = sharedEnds(before, after, wanted.toFolded);
-  const isAboutIgnored =
-    wanted.toFolded(before.length - tail) === wanted.toFolded(head) &&
-    before.length - tail > head &&
-    after.slice(head, after.length - tail).trim() === "";
-  // Only space that this step does not see would change: it cannot say whether the file has it.
-  if (isAboutIgnored) return [];
+  const last = before.length - tail;
+  // Old text that ends in space which is folded away: the file's own space there goes with it.
+  const endsInSpace = last > head && wanted.toFolded(last) === wanted.toFolded(last - 1);
   return occurrences(folded.text, wanted.text, isAll).map((at) => {
     const from = at + wanted.toFolded(head);
-    const to = at + wanted.toFolded(before.length - tail);
+    const to = at + wanted.toFolded(last);
     // Behind what stays, so that trailing space the file has there is not caught between old and new.
     const start = folded.toOriginal(from, from > at ? "end" : "start");
-    const end = from === to ? start : folded.toOriginal(to, "end");
+    const end = endsInSpace ? folded.toOriginal(to, "start") : from === to ? start : folded.toOriginal(to, "end");
     const own = /\r\n|\n|\r/.exec(text.slice(folded.toOriginal(at, "start"), end))?.[0] ?? ending;
     return { start, end, insert: after.slice(head, after.length - tail).replaceAll("\n", own) };
   });
