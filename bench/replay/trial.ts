@@ -1,0 +1,140 @@
+/** One commit in one form, spoiled in one way, applied to its parent's texts by the engine alone; the verdict compares whole trees. */
+import { pathsOf, planPatch } from "../../src/patch/apply.ts";
+import { patchOfOperation } from "../../src/patch/operation.ts";
+import { parsePatch } from "../../src/patch/parse.ts";
+import { PatchError, type Patch } from "../../src/patch/patch.ts";
+import { replaceText } from "../../src/patch/replace.ts";
+import type { DiffLine } from "./diff.ts";
+import type { Commit } from "./history.ts";
+import { perturbLines, spoilText, type Perturbation } from "./perturb.ts";
+import { openRandom, type Random } from "./random.ts";
+import { isSayable, renderApplyPatch, renderOperations, renderUnified, type NativeOperation } from "./render.ts";
+import { renderReplacements, type Replacement } from "./replacements.ts";
+
+export const FORMS = ["apply_patch", "operations", "unified", "str_replace"] as const;
+export type Form = (typeof FORMS)[number];
+
+export type Verdict =
+  | { readonly kind: "right" }
+  | { readonly kind: "refused" | "WRONG"; readonly message: string }
+  /** Nothing to spoil, or the format has no words for the change. */
+  | { readonly kind: "untold" };
+
+export type Trial = { readonly form: Form; readonly how: Perturbation; readonly seed: number };
+
+type Tree = Map<string, string | null>;
+
+export function runTrial(commit: Commit, { form, how, seed }: Trial): Verdict {
+  const random = openRandom(seed);
+  const isV4a = form === "apply_patch" || form === "operations";
+  if (isV4a && !commit.changes.every(isSayable)) return { kind: "untold" };
+  const tree: Tree = new Map(
+    commit.changes.flatMap(({ oldPath, before }) => (before === null ? [] : [[oldPath, before]])),
+  );
+  const text = { shown: "" };
+  try {
+    const isDone = applyForm(commit, { form, how, random, tree, text });
+    if (!isDone) return { kind: "untold" };
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error;
+    return { kind: "refused", message: error.message };
+  }
+  const wrong = [...wantedTree(commit)].find(([path, wanted]) => (tree.get(path) ?? null) !== wanted);
+  return wrong ? { kind: "WRONG", message: `${wrong[0]}\n${text.shown}` } : { kind: "right" };
+}
+
+function wantedTree({ changes }: Commit): Tree {
+  const gone = changes.map(({ oldPath }): [string, null] => [oldPath, null]);
+  const there = changes.map(({ newPath, after }): [string, string | null] => [newPath, after]);
+  return new Map<string, string | null>([...gone, ...there.filter(([, text]) => text !== null)]);
+}
+
+type Work = {
+  readonly form: Form;
+  readonly how: Perturbation;
+  readonly random: Random;
+  readonly tree: Tree;
+  readonly text: { shown: string };
+};
+
+/** False when there was nothing to spoil. */
+function applyForm(commit: Commit, work: Work): boolean {
+  const { form, how, random, tree, text } = work;
+  switch (form) {
+    case "apply_patch":
+    case "unified": {
+      const lines: readonly DiffLine[] = form === "unified" ? renderUnified(commit) : renderApplyPatch(commit, random);
+      const spoiled = perturbLines(lines, how, random);
+      if (spoiled === null) return false;
+      text.shown = spoiled;
+      applyPatch(parsePatch(spoiled), tree);
+      return true;
+    }
+    case "operations":
+      return applyOperations(renderOperations(commit, random), work);
+    case "str_replace":
+      return applyReplacements(commit, work);
+  }
+}
+
+function applyPatch(patch: Patch, tree: Tree): void {
+  const { edits } = planPatch(patch, new Map(pathsOf(patch).map((path) => [path, tree.get(path) ?? null])));
+  for (const edit of edits) tree.set(edit.path, edit.kind === "write" ? edit.text : null);
+}
+
+function applyOperations(operations: readonly NativeOperation[], { how, random, tree, text }: Work): boolean {
+  let isSpoiled = how === "clean";
+  for (const { type, path, diff } of operations) {
+    // An operation is JSON, where a "\r" in a new file is meant.
+    const spoiled = how === "CRLF" && type === "create_file" ? null : perturbLines(diff, how, random);
+    isSpoiled ||= spoiled !== null;
+    const told = spoiled ?? perturbLines(diff, "clean", random) ?? "";
+    text.shown += `${type} ${path}\n${told}\n`;
+    applyPatch(patchOfOperation({ type, path, diff: told }), tree);
+  }
+  return isSpoiled;
+}
+
+/** Files that come, go and move are the other tools' work; here only their texts are edited. */
+function applyReplacements(commit: Commit, { how, random, tree, text }: Work): boolean {
+  let isSpoiled = how === "clean";
+  for (const change of commit.changes) {
+    let now = change.before;
+    if (now !== null && change.after !== null)
+      for (const replacement of now === "" ? [] : renderReplacements(change)) {
+        const clean = join(replacement, (line) => line);
+        const spoiled = spoilReplacement(replacement, how, random);
+        isSpoiled ||= spoiled.oldText !== clean.oldText;
+        text.shown += `${change.oldPath}\n--- old\n${spoiled.oldText}\n--- new\n${spoiled.newText}\n`;
+        now = replaceText(now, { ...spoiled, isAll: false }).text;
+      }
+    tree.set(change.oldPath, null);
+    tree.set(change.newPath, change.before === "" || change.after === null ? change.after : (now ?? change.after));
+  }
+  return isSpoiled;
+}
+
+type Pair = { readonly oldText: string; readonly newText: string };
+
+function join({ head, deleted, added, tail }: Replacement, spoil: (line: string) => string): Pair {
+  const [before, after] = [head.map(spoil), tail.map(spoil)];
+  return {
+    oldText: [...before, ...deleted.map(spoil), ...after].join(""),
+    newText: [...before, ...added, ...after].join(""),
+  };
+}
+
+function spoilReplacement(replacement: Replacement, how: Perturbation, random: Random): Pair {
+  const clean = join(replacement, (line) => line);
+  if (how === "CRLF") {
+    const isCrlf = clean.oldText.includes("\r\n");
+    const turn = (text: string) => text.replace(/\r?\n/g, isCrlf ? "\n" : "\r\n");
+    // Only where the old text has an ending to be wrong about: without one the new lines follow the file.
+    return clean.oldText.includes("\n") ? { oldText: turn(clean.oldText), newText: turn(clean.newText) } : clean;
+  }
+  if (how === "dedented" || how === "stale context" || how === "lost blank space") return clean;
+  return join(replacement, (line) => {
+    const [, body = "", ending = ""] = /^(.*?)(\r?\n)?$/s.exec(line) ?? [];
+    return random.chance(0.5) ? spoilText(body, how) + ending : line;
+  });
+}
