@@ -130,7 +130,6 @@ function sharedEnds(
   while (head > 0 && toFolded(head) === toFolded(head - 1)) head -= 1;
   let tail = 0;
   while (tail < most - head && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail += 1;
-  while (tail > 0 && toFolded(before.length - tail + 1) === toFolded(before.length - tail)) tail -= 1;
   return { head, tail };
 }
 
