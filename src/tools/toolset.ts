@@ -14,6 +14,7 @@ import { searchTool } from "./search.ts";
 import { SHELL_LIMITS, shellTool, type ShellLimits } from "./shell.ts";
 import { textEditorTool } from "./text-editor.ts";
 import type { Tool } from "./tool.ts";
+import { undoTool } from "./undo.ts";
 
 /** Sorted by name: the order is part of the prompt that vendors cache. */
 export type Toolset = { readonly tools: readonly Tool[]; readonly specs: readonly ToolSpec[] };
@@ -45,6 +46,7 @@ export function openToolset(opening: ToolsetOpening): Toolset {
     ...common,
     editTool,
     notebookTool(desk),
+    undoTool(desk),
     shellTool({ session, limits, applyPatch }),
     changeReportTool(onReport),
   ]);

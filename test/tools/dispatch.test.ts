@@ -108,7 +108,7 @@ test("an abort rejects, even when the tool ends in peace", async () => {
 test("calls to repair say how", async () => {
   await using bench = await openWorkbench();
   expect(await bench.call("grep", {})).toBe(
-    'error: There is no tool "grep". Tools: edit, plan, report, search, shell.',
+    'error: There is no tool "grep". Tools: edit, history, notebook, plan, read, report, search, shell, undo.',
   );
   expect(await bench.call("shell", '{"command": "echo')).toMatch(
     /^error: The arguments of shell are not valid JSON; send one JSON object\. /,

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { openWorkbench } from "./workbench.ts";
 
 test.each([
-  ["change", "replace", ["edit", "history", "notebook", "plan", "read", "report", "search", "shell"]],
-  ["change", "patch", ["apply_patch", "history", "notebook", "plan", "read", "report", "search", "shell"]],
+  ["change", "replace", ["edit", "history", "notebook", "plan", "read", "report", "search", "shell", "undo"]],
+  ["change", "patch", ["apply_patch", "history", "notebook", "plan", "read", "report", "search", "shell", "undo"]],
   ["review", "replace", ["history", "plan", "read", "report", "search", "shell"]],
   ["review", "patch", ["history", "plan", "read", "report", "search", "shell"]],
 ] as const)("a %s by %s has its tools in a fixed order, and they are cheap to tell", async (goal, editing, names) => {
