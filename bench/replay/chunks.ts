@@ -4,7 +4,7 @@
  */
 import type { DiffHunk, DiffLine, HunkLine } from "./diff.ts";
 import type { FileChange } from "./history.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../test/patch/random.ts";
 
 /** What happens at one place of the old text: `deleted` lines from `start` on make room for `added`. */
 type Edit = { readonly start: number; readonly deleted: readonly HunkLine[]; readonly added: readonly HunkLine[] };

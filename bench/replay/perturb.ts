@@ -1,6 +1,6 @@
 /** The ways a model's copy of a text differs from the text. Each spoils about half of the lines that it can. */
 import { renderLines, type DiffLine } from "./diff.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../test/patch/random.ts";
 
 export const PERTURBATIONS = [
   "clean",

@@ -2,7 +2,7 @@
 import { renderChunks, splitLines } from "./chunks.ts";
 import type { DiffLine } from "./diff.ts";
 import type { Commit, FileChange } from "./history.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../test/patch/random.ts";
 
 export type NativeOperation = {
   readonly type: "create_file" | "update_file" | "delete_file";

@@ -7,7 +7,7 @@ import { replaceText } from "../../src/patch/replace.ts";
 import type { DiffLine } from "./diff.ts";
 import type { Commit } from "./history.ts";
 import { perturbLines, spoilText, type Perturbation } from "./perturb.ts";
-import { openRandom, type Random } from "./random.ts";
+import { mulberry32, type Random } from "../../test/patch/random.ts";
 import { isSayable, renderApplyPatch, renderOperations, renderUnified, type NativeOperation } from "./render.ts";
 import { renderReplacements, type Replacement } from "./replacements.ts";
 
@@ -25,7 +25,7 @@ export type Trial = { readonly form: Form; readonly how: Perturbation; readonly 
 type Tree = Map<string, string | null>;
 
 export function runTrial(commit: Commit, { form, how, seed }: Trial): Verdict {
-  const random = openRandom(seed);
+  const random = mulberry32(seed);
   const isV4a = form === "apply_patch" || form === "operations";
   if (isV4a && !commit.changes.every(isSayable)) return { kind: "untold" };
   const tree: Tree = new Map(

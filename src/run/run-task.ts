@@ -132,7 +132,8 @@ async function publish(desk: Desk, progress: Progress, it: Publishing): Promise<
   const { task, checkout, outcome, voice } = it;
   const place = { gitDir: checkout.mirror.gitDir, workTree: null };
   const pull = checkout.pull;
-  const patch = outcome.kind === "changed" ? await readPatch(place, outcome.commit) : null;
+  // Read only when it must be shown: most work is seen on its branch.
+  const readWork = async () => (outcome.kind === "changed" ? readPatch(place, outcome.commit) : null);
   try {
     for (const publication of planPublications(task, outcome, { pull, voice })) {
       const { role, url } = await perform(desk, publication);
@@ -141,10 +142,10 @@ async function publish(desk: Desk, progress: Progress, it: Publishing): Promise<
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     // The work is safe in the mirror; the asker gets it as a patch as well, and hears why it is not on a branch.
-    await progress.finish(error.message, patch);
+    await progress.finish(error.message, await readWork());
     return "failed";
   }
-  await progress.finish(null, pull?.isFork ? patch : null);
+  await progress.finish(null, pull?.isFork ? await readWork() : null);
   return outcome.kind === "failed" || outcome.kind === "refused" ? "failed" : "succeeded";
 }
 
