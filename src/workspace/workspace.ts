@@ -3,10 +3,11 @@
  * sandboxed code sees is a throw-away with some history, which the host never reads after the sandbox has opened.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { git, type GitPlace } from "./git.ts";
 import type { Mirror } from "./mirror.ts";
+import { removeTree } from "./remove-tree.ts";
 
 /** Commits that `git log` and `git blame` inside the sandbox can see. More costs time at the start of each run. */
 const VISIBLE_HISTORY = 50;
@@ -80,7 +81,6 @@ export class Workspace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Sandboxed code may have left folders without any right: root and the owner can still remove them, one pass at a time.
-    await rm(this.#dir, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
+    await removeTree(this.#dir);
   }
 }

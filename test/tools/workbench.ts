@@ -1,5 +1,5 @@
 /** A workspace on disk, a real sandbox over it and a toolset: what the contract tests of the tools stand on. */
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, readdir, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { CommandRun, Observation, PlanStep } from "../../src/journal.ts";
@@ -7,6 +7,7 @@ import { SANDBOX_LIMITS } from "../../src/sandbox/limits.ts";
 import { openSandbox } from "../../src/sandbox/open-sandbox.ts";
 import { dispatchCalls, type CallResult } from "../../src/tools/dispatch.ts";
 import type { ChangeReport, ReviewReport } from "../../src/tools/report.ts";
+import { removeTree } from "../../src/workspace/remove-tree.ts";
 import { openToolset, type ToolsetOpening } from "../../src/tools/toolset.ts";
 
 export type Driver = "bubblewrap" | "host";
@@ -76,7 +77,7 @@ export async function openWorkbench({ driver = "bubblewrap", files = {}, ...over
     },
     [Symbol.asyncDispose]: async () => {
       await session[Symbol.asyncDispose]();
-      await rm(base, { recursive: true, force: true });
+      await removeTree(base);
     },
   };
 }

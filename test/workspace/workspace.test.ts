@@ -120,6 +120,18 @@ test("nothing is left of a workspace that was closed", async () => {
   expect(existsSync(workspace.gitDir)).toBe(false);
 });
 
+test("a workspace whose folders were closed to their own owner is removed all the same", async () => {
+  await using repository = await openRepository(BASE);
+  const workspace = await openWorkspace(repository);
+  const closed = join(workspace.treeDir, "closed/inner");
+  await mkdir(closed, { recursive: true });
+  await writeFile(join(closed, "a.txt"), "a");
+  await chmod(closed, 0o000);
+  await chmod(join(workspace.treeDir, "closed"), 0o555);
+  await workspace[Symbol.asyncDispose]();
+  expect(existsSync(workspace.treeDir)).toBe(false);
+});
+
 test.each([
   ["a", "b", false],
   ["dir/a", "../b", false],
