@@ -22,7 +22,11 @@ async function openFolder(files: Readonly<Record<string, string>>) {
     });
     return { exitCode, stdout, stderr };
   };
-  const tree = async () => (await readdir(root, { recursive: true })).toSorted();
+  // Without file types readdir follows links, a link to its own parent some forty times over.
+  const tree = async () => {
+    const entries = await readdir(root, { recursive: true, withFileTypes: true });
+    return entries.map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1)).toSorted();
+  };
   const read = (name: string) => readFile(join(root, name), "utf8");
   return { dir, root, apply, tree, read, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) };
 }
