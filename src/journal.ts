@@ -40,6 +40,18 @@ export type CommandRun = {
   readonly outputTail: string;
 };
 
+/** As in a unified diff: 1-based first lines and counts; each of `lines` begins with " ", "-" or "+" and has no ending. */
+export type EditHunk = {
+  readonly oldStart: number;
+  readonly oldLines: number;
+  readonly newStart: number;
+  readonly newLines: number;
+  readonly lines: readonly string[];
+};
+
+/** A file that a tool changed. `isCut`: hunks or ends of lines were left out. A file with another ending only has no hunks. */
+export type FileEditReport = { readonly path: string; readonly hunks: readonly EditHunk[]; readonly isCut: boolean };
+
 export type JournalEntry =
   | { readonly kind: "started"; readonly attempt: number; readonly goal: Goal | "local"; readonly title: string }
   | {
@@ -68,6 +80,8 @@ export type JournalEntry =
       readonly observation: Observation;
       readonly wallMs: number;
       readonly command: CommandRun | null;
+      /** The files that the call changed by itself, not by a command; left out for none. Bounded by tools/bound-edits.ts. */
+      readonly edits?: readonly FileEditReport[];
     }
   | { readonly kind: "plan-updated"; readonly steps: readonly PlanStep[] }
   /** The harness spoke to the model: a nudge to report, a limit coming near. */

@@ -165,8 +165,9 @@ class AgentRun {
     await dispatchCalls(toolset, calls, {
       signal,
       now,
-      onResult: async ({ call, observation, wallMs, command }) => {
-        const entry = { kind: "tool-observed", turn, tool: call.tool, observation, wallMs, command } as const;
+      onResult: async ({ call, observation, wallMs, command, edits }) => {
+        const told = edits.length > 0 ? { edits } : {};
+        const entry = { kind: "tool-observed", turn, tool: call.tool, observation, wallMs, command, ...told } as const;
         observed.push(entry);
         await journal.append(entry);
       },

@@ -1,17 +1,6 @@
 /** Two texts of a file -> the hunks between them, for whoever shows or records an edit. Bounded in time and size. */
+import type { EditHunk, FileEditReport } from "../journal.ts";
 import { lineAt, readLines, type Lines } from "./lines.ts";
-
-/** As in a unified diff: 1-based first lines and counts; each of `lines` begins with " ", "-" or "+" and has no ending. */
-export type EditHunk = {
-  readonly oldStart: number;
-  readonly oldLines: number;
-  readonly newStart: number;
-  readonly newLines: number;
-  readonly lines: readonly string[];
-};
-
-/** `isCut`: hunks or ends of lines were left out. A file with another ending only has no hunks. */
-export type FileEditReport = { readonly path: string; readonly hunks: readonly EditHunk[]; readonly isCut: boolean };
 
 /** Null for no file. */
 export type TextChange = { readonly path: string; readonly before: string | null; readonly after: string | null };

@@ -1,7 +1,7 @@
 /** Runs the calls of one turn: readers side by side, writers alone and in order. Each call gets exactly one observation. */
 import { z } from "zod";
-import type { CommandRun, Observation, ToolCall } from "../journal.ts";
-import type { FileEditReport } from "../patch/edit-report.ts";
+import type { CommandRun, FileEditReport, Observation, ToolCall } from "../journal.ts";
+import { boundEdits } from "./bound-edits.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
 import type { Toolset } from "./toolset.ts";
 import { cleanText, truncate } from "./truncate.ts";
@@ -11,7 +11,7 @@ export type CallResult = {
   readonly observation: Observation;
   readonly wallMs: number;
   readonly command: CommandRun | null;
-  /** The files that the call changed, [] for none; at most FILES_MAX of them. */
+  /** The files that the call changed, [] for none; bounded for the journal. */
   readonly edits: readonly FileEditReport[];
 };
 
@@ -27,8 +27,6 @@ const READERS_MAX = 8;
 /** No tool says more than this in one observation; most have a smaller limit of their own. */
 const OBSERVATION_BYTES_MAX = 48 * 1024;
 const ISSUES_MAX = 8;
-/** Reports of files in one result; a patch over more is read as a diff. */
-const FILES_MAX = 100;
 
 /** Rejects when aborted and on defects. A call to repair is an observation, not an error. */
 export async function dispatchCalls(
@@ -77,7 +75,7 @@ async function runCall(
   const startedAt = now();
   const end = ({ text, command, edits = [] }: ToolResult, isError: boolean): CallResult => {
     const observation = { callId: call.id, text: truncate(cleanText(text), OBSERVATION_BYTES_MAX), isError };
-    return { call, observation, wallMs: now() - startedAt, command: command ?? null, edits: edits.slice(0, FILES_MAX) };
+    return { call, observation, wallMs: now() - startedAt, command: command ?? null, edits: boundEdits(edits) };
   };
   try {
     const tool = tools.get(call.tool);

@@ -1,7 +1,6 @@
 /** What a tool is. Tools are records in a table (toolset.ts); they reach repository files only through the sandbox. */
-import type { CommandRun } from "../journal.ts";
+import type { CommandRun, FileEditReport } from "../journal.ts";
 import type { ToolSpec } from "../model/model.ts";
-import type { FileEditReport } from "../patch/edit-report.ts";
 import type { z } from "zod";
 
 /** What a tool hands back. `text` is for the model, already cut to its limit; `command` and `edits` are evidence for people. */

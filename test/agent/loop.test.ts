@@ -24,6 +24,12 @@ function memoryJournal(): Journal & { entries: JournalEntry[] } {
 const never = new AbortController().signal;
 const call = (id: string, tool: string) => ({ id, tool, input: {} });
 
+const edit = {
+  path: "a.txt",
+  hunks: [{ oldStart: 1, oldLines: 1, newStart: 1, newLines: 1, lines: ["-a", "+b"] }],
+  isCut: false,
+};
+
 type Scene = { readonly agent: Agent; readonly journal: ReturnType<typeof memoryJournal>; readonly charged: number[] };
 
 function openScene(model: Model, over: Partial<Agent> = {}): Scene {
@@ -34,6 +40,7 @@ function openScene(model: Model, over: Partial<Agent> = {}): Scene {
   });
   const tools = [
     tool("look", async () => ({ text: "seen" })),
+    tool("edit", async () => ({ text: "done", edits: [edit] })),
     tool("report", async () => {
       hasReported = true;
       return { text: "Thank you." };
@@ -70,6 +77,14 @@ test("a run looks, reports and ends; each step is journaled before the next and 
   expect(charged).toHaveLength(2);
   // What the second request held is what a reader of the journal rebuilds.
   expect(model.requests[1]?.messages).toEqual(readTranscript(journal.entries).slice(0, 3));
+});
+
+test("the files that a call changed are told in its entry, for whoever shows or resumes the run", async () => {
+  const model = scriptedModel([callsReply([call("1", "edit"), call("2", "look")]), callsReply([call("3", "report")])]);
+  const { agent, journal } = openScene(model);
+  await runAgent(agent, never);
+  const observed = journal.entries.filter((entry) => entry.kind === "tool-observed");
+  expect(observed.map(({ edits }) => edits)).toEqual([[edit], undefined, undefined]);
 });
 
 test("a model that stops without a report is asked for it twice, then its last words must do", async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { describeEdit, type FileEditReport } from "../../src/patch/edit-report.ts";
+import type { FileEditReport } from "../../src/journal.ts";
+import { describeEdit } from "../../src/patch/edit-report.ts";
 import { mulberry32 } from "./random.ts";
 
 test("an edit is told as hunks with context", () => {
