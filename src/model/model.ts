@@ -35,6 +35,11 @@ export type ModelReply = {
   readonly stop: StopReason;
   readonly usage: Usage;
   readonly opaque: OpaqueState | null;
+  /**
+   * There when the reply came out of our own store and nothing was paid, so that `usage` is zero: what the vendor counted when
+   * it was made. The size of the prompt is read from it.
+   */
+  readonly cachedUsage?: Usage;
 };
 
 /** What went wrong with a call, in our words. `retryAfterMs` is the vendor's wish, not yet bounded. */
