@@ -2,7 +2,7 @@
  * What happened in a run, in order. Everything anyone sees (progress comment, evidence, `show`, metrics) is a reader of it.
  * It never holds a credential: what enters was either said by the model or came out of the sandbox, and is redacted.
  */
-import type { Outcome } from "./outcome.ts";
+import type { ModelSwitch, Outcome, SecondOpinion } from "./outcome.ts";
 import type { Goal } from "./task.ts";
 
 /** `input` is a parsed JSON object, or the raw text of a free-form tool (apply_patch on OpenAI). */
@@ -40,6 +40,12 @@ export type CommandRun = {
   readonly outputTail: string;
 };
 
+/** Looks for something; writes tests; looks for what is wrong. */
+export type SubAgentRole = "explorer" | "test-writer" | "reviewer";
+
+/** USD that ended runs of the same kind in the same repository cost, all their attempts together. */
+export type CostEstimate = { readonly runs: number; readonly medianUsd: number; readonly highUsd: number };
+
 /** As in a unified diff: 1-based first lines and counts; each of `lines` begins with " ", "-" or "+" and has no ending. */
 export type EditHunk = {
   readonly oldStart: number;
@@ -49,8 +55,15 @@ export type EditHunk = {
   readonly lines: readonly string[];
 };
 
-/** A file that a tool changed. `isCut`: hunks or ends of lines were left out. A file with another ending only has no hunks. */
-export type FileEditReport = { readonly path: string; readonly hunks: readonly EditHunk[]; readonly isCut: boolean };
+/** A file that a tool changed. A file with another ending only has no hunks. */
+export type FileEditReport = {
+  readonly path: string;
+  /** Where the file was before; left out when it stayed. */
+  readonly movedFrom?: string;
+  readonly hunks: readonly EditHunk[];
+  /** Hunks or ends of lines were left out. */
+  readonly isCut: boolean;
+};
 
 export type JournalEntry =
   | { readonly kind: "started"; readonly attempt: number; readonly goal: Goal | "local"; readonly title: string }
@@ -84,8 +97,25 @@ export type JournalEntry =
       readonly edits?: readonly FileEditReport[];
     }
   | { readonly kind: "plan-updated"; readonly steps: readonly PlanStep[] }
-  /** The harness spoke to the model: a nudge to report, a limit coming near. */
-  | { readonly kind: "steered"; readonly text: string }
+  /** Said to the model: by the harness (a nudge to report, a limit coming near), or `by` a person while the run was live. */
+  | { readonly kind: "steered"; readonly text: string; readonly by?: string }
+  /** Old tool output before this message of the transcript was replaced by a line. */
+  | { readonly kind: "cleared"; readonly turn: number; readonly before: number; readonly tokens: number }
+  /** Everything before this message of the transcript, the brief and people's words excepted, was replaced by the summary. */
+  | {
+      readonly kind: "compacted";
+      readonly turn: number;
+      readonly from: number;
+      readonly summary: string;
+      /** What the next request would have been. */
+      readonly tokens: number;
+    }
+  | ({ readonly kind: "model-switched" } & ModelSwitch)
+  /** A sub-agent's own entry. Its model, tools and money are told in it; the transcript above it sees only its report. */
+  | { readonly kind: "sub-agent"; readonly id: string; readonly role: SubAgentRole; readonly entry: JournalEntry }
+  /** What the reviewer's model thinks of the author's work. */
+  | ({ readonly kind: "second-opinion" } & SecondOpinion)
+  | ({ readonly kind: "estimated" } & CostEstimate)
   | { readonly kind: "verified"; readonly command: CommandRun }
   | { readonly kind: "model-retried"; readonly model: string; readonly reason: string; readonly waitMs: number }
   | { readonly kind: "published"; readonly role: string; readonly url: string }

@@ -2,12 +2,13 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { unreachable } from "../failure.ts";
-import { editNotebook, readNotebook, type CellEdit, type Notebook } from "../patch/notebook.ts";
+import { describeEdit } from "../patch/edit-report.ts";
+import { editNotebook, readNotebook, type Cell, type CellEdit, type Notebook } from "../patch/notebook.ts";
 import { PatchError } from "../patch/patch.ts";
 import { defineTool } from "./define-tool.ts";
-import { whyNotText, type Files } from "./files.ts";
+import type { Desk } from "./desk.ts";
+import { whyNotText } from "./files.ts";
 import { renderCells, renderNotebook } from "./notebook-view.ts";
-import type { ReadState } from "./read-state.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
 
 const Told = z.object({
@@ -26,9 +27,7 @@ const Input = Told.superRefine(({ command, source, cell_id: id, index }, { addIs
 });
 type Input = z.infer<typeof Input>;
 
-export type NotebookDesk = { readonly files: Files; readonly readState: ReadState; readonly mustRead: boolean };
-
-export function notebookTool(desk: NotebookDesk): Tool {
+export function notebookTool(desk: Desk): Tool {
   return defineTool({
     name: "notebook",
     effect: "writes",
@@ -54,22 +53,24 @@ export function notebookTool(desk: NotebookDesk): Tool {
 
 type Asked = { readonly input: Input; readonly notebook: Notebook };
 
-async function write(
-  { files, readState }: NotebookDesk,
-  { input, notebook }: Asked,
-  signal: AbortSignal,
-): Promise<ToolResult> {
+async function write({ files, readState }: Desk, { input, notebook }: Asked, signal: AbortSignal): Promise<ToolResult> {
   const edit = planEdit(notebook, input);
   const text = orRefuse(() => editNotebook(notebook, edit));
   const after = orRefuse(() => readNotebook(text)); // What we write is valid, or it is not written.
-  const [real] = await files.write([{ kind: "write", path: input.path, text, mode: null }], signal);
-  if (real !== undefined) readState.remember(real, text);
+  const [real = input.path] = await files.write([{ kind: "write", path: input.path, text, mode: null }], signal);
+  readState.remember(real, text);
+  const edits = [describeEdit({ path: real, before: notebook.text, after: text })];
+  return { text: renderDone(edit, { path: input.path, cells: after.cells }), edits };
+}
+
+function renderDone(
+  edit: CellEdit,
+  { path, cells }: { readonly path: string; readonly cells: readonly Cell[] },
+): string {
   if (edit.kind === "delete")
-    return {
-      text: `Deleted cell ${edit.index} of ${input.path}; ${after.cells.length} are left, those behind it moved up.`,
-    };
+    return `Deleted cell ${edit.index} of ${path}; ${cells.length} are left, those behind it moved up.`;
   const done = edit.kind === "insert" ? "Inserted" : "Replaced";
-  return { text: `${done} in ${input.path}:\n${renderCells(after.cells.slice(edit.index, edit.index + 1))}` };
+  return `${done} in ${path}:\n${renderCells(cells.slice(edit.index, edit.index + 1))}`;
 }
 
 function view(notebook: Notebook, input: Input): string {
@@ -121,7 +122,7 @@ function indexOf({ cells }: Notebook, { cell_id: id, index }: Input): number | n
 
 /** A refusal shows the cell, which then counts as seen: one more call mends it. */
 function requireRead(
-  { readState, mustRead }: NotebookDesk,
+  { readState, mustRead }: Desk,
   { input, notebook, path }: Asked & { readonly path: string },
 ): void {
   const state = readState.check(path, notebook.text);

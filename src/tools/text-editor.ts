@@ -8,8 +8,8 @@ import { findNearest } from "../patch/nearest.ts";
 import { PatchError } from "../patch/patch.ts";
 import { describeStep, replaceText } from "../patch/replace.ts";
 import { defineTool } from "./define-tool.ts";
-import { whyNotText, type FileRead, type Files } from "./files.ts";
-import type { ReadState } from "./read-state.ts";
+import type { Desk } from "./desk.ts";
+import { whyNotText, type FileRead } from "./files.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
 import { undoEdit } from "./undo.ts";
 import { viewRegion, viewText } from "./view.ts";
@@ -52,14 +52,7 @@ const Input = z.discriminatedUnion(
 type Input = z.infer<typeof Input>;
 type Edit = Exclude<Input, { command: "view" | "undo_edit" }>;
 
-export type Editor = {
-  readonly files: Files;
-  readonly readState: ReadState;
-  /** Whether a file must have been seen before it is edited; false for a person's single call. */
-  readonly mustRead: boolean;
-};
-
-export function textEditorTool(editor: Editor): Tool {
+export function textEditorTool(desk: Desk): Tool {
   return defineTool({
     name: "edit",
     native: "text-editor",
@@ -67,17 +60,17 @@ export function textEditorTool(editor: Editor): Tool {
     input: Input,
     told: Told,
     run: async (input, signal) => {
-      if (input.command === "undo_edit") return undoEdit(editor, input.path, signal);
-      const [file] = await editor.files.read([input.path], signal);
+      if (input.command === "undo_edit") return undoEdit(desk, input.path, signal);
+      const [file] = await desk.files.read([input.path], signal);
       if (!file) throw new Error("one path has one result");
-      return input.command === "view" ? view(editor, input, { file, signal }) : edit(editor, input, { file, signal });
+      return input.command === "view" ? view(desk, input, { file, signal }) : edit(desk, input, { file, signal });
     },
   });
 }
 
 type Found = { readonly file: FileRead; readonly signal: AbortSignal };
 
-async function view({ files, readState }: Editor, input: Extract<Input, { command: "view" }>, { file, signal }: Found) {
+async function view({ files, readState }: Desk, input: Extract<Input, { command: "view" }>, { file, signal }: Found) {
   if (file.kind === "directory") {
     const names = await files.list(file.path, signal);
     return { text: names.length === 0 ? "The directory is empty." : names.join("\n") };
@@ -89,14 +82,14 @@ async function view({ files, readState }: Editor, input: Extract<Input, { comman
   return { text: isUtf8 ? text : `${text}\n[encoding ${file.encoding}; edits keep it]` };
 }
 
-async function edit(editor: Editor, input: Edit, { file, signal }: Found): Promise<ToolResult> {
+async function edit(desk: Desk, input: Edit, { file, signal }: Found): Promise<ToolResult> {
   const isNew = input.command === "create" && file.kind === "missing";
   if (!isNew && file.kind !== "text") throw new ToolRefusal(`Cannot edit "${input.path}": ${whyNotText(file) ?? ""}.`);
   const before = file.kind === "text" ? file.text : null;
-  if (before !== null) requireRead(editor, input, { path: file.path, text: before });
+  if (before !== null) requireRead(desk, input, { path: file.path, text: before });
   const { text, said } = orRefuse(() => planEdit(input, before ?? ""));
-  const [real] = await editor.files.write([{ kind: "write", path: input.path, text, mode: null }], signal);
-  editor.readState.remember(real ?? file.path, text);
+  const [real] = await desk.files.write([{ kind: "write", path: input.path, text, mode: null }], signal);
+  desk.readState.remember(real ?? file.path, text);
   const isSame = text === before;
   return { text: said, edits: isSame ? [] : [describeEdit({ path: real ?? file.path, before, after: text })] };
 }
@@ -141,7 +134,7 @@ function keepForm(before: string, text: string): string {
 
 /** A refusal shows the place, which then counts as seen: one more call mends it. */
 function requireRead(
-  { readState, mustRead }: Editor,
+  { readState, mustRead }: Desk,
   input: Edit,
   file: { readonly path: string; readonly text: string },
 ): void {

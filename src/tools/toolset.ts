@@ -39,8 +39,8 @@ export function openToolset(opening: ToolsetOpening): Toolset {
   // A review's workspace cannot be written, so nothing that edits is offered.
   if (goal === "review")
     return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reviewReportTool(onReport)]);
-  const applyPatch = openPatchApplier(files, readState);
   const desk = { files, readState, mustRead: opening.mustRead ?? true };
+  const applyPatch = openPatchApplier(desk);
   const editTool = opening.editing === "patch" ? applyPatchTool(applyPatch) : textEditorTool(desk);
   return toToolset([
     ...common,

@@ -2,11 +2,8 @@
 import { z } from "zod";
 import { describeEdit } from "../patch/edit-report.ts";
 import { defineTool } from "./define-tool.ts";
-import type { Files } from "./files.ts";
-import type { ReadState } from "./read-state.ts";
+import type { Desk } from "./desk.ts";
 import type { Tool, ToolResult } from "./tool.ts";
-
-type Desk = { readonly files: Files; readonly readState: ReadState };
 
 export function undoTool(desk: Desk): Tool {
   return defineTool({

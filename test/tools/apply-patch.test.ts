@@ -23,6 +23,44 @@ describe.each(DRIVERS)("the apply_patch tool, in the %s sandbox", (driver) => {
     expect(await bench.mode("bin/new.sh")).toBe(0o755);
   });
 
+  test("each changed file is told as hunks, a moved one under its new name", async () => {
+    await using bench = await open({ "a.txt": "one\ntwo\n", "b.txt": "b\n", old: "x\ny\n", real: "r\n" });
+    await bench.link("real", "link");
+    const update = (path: string, old: string) => `*** Update File: ${path}\n@@\n-${old}\n+1`;
+    const moved = "*** Update File: old\n*** Move to: new\n@@\n-y\n+1";
+    const body = [
+      update("./a.txt", "one"),
+      "*** Delete File: b.txt",
+      moved,
+      update("link", "r"),
+      "*** Add File: c\n+c",
+    ];
+    const { results } = await bench.dispatch([["apply_patch", wrap(body.join("\n"))]]);
+    const hunk = (old: number, fresh: number, lines: readonly string[]) => [
+      { oldStart: old && 1, oldLines: old, newStart: fresh && 1, newLines: fresh, lines },
+    ];
+    expect(results[0]?.edits).toEqual([
+      { path: "a.txt", hunks: hunk(2, 2, ["-one", "+1", " two"]), isCut: false },
+      { path: "b.txt", hunks: hunk(1, 0, ["-b"]), isCut: false },
+      { path: "new", movedFrom: "old", hunks: hunk(2, 2, [" x", "-y", "+1"]), isCut: false },
+      { path: "real", hunks: hunk(1, 1, ["-r", "+1"]), isCut: false },
+      { path: "c", hunks: hunk(0, 1, ["+c"]), isCut: false },
+    ]);
+  });
+
+  test("an Add over a file that was not read is refused with its text, and the same call then works", async () => {
+    await using bench = await open({ "a.txt": "precious\n", "b.txt": "b\n" });
+    const add = wrap("*** Delete File: b.txt\n*** Add File: a.txt\n+new");
+    expect(await bench.call("apply_patch", add)).toBe(
+      "error: The patch was not applied; no file was changed.\na.txt: Add File would replace a file that you have not read. It now reads:\n     1\tprecious\nRepeat the call if it still fits.",
+    );
+    expect(await bench.tree()).toEqual(["a.txt", "b.txt"]);
+    expect(await bench.call("apply_patch", add)).toContain("ok: Done.");
+    expect(await bench.read("a.txt")).toBe("new\n");
+    const anew = wrap("*** Delete File: a.txt\n*** Add File: a.txt\n+again");
+    expect(await bench.call("apply_patch", anew)).toContain("ok: Done.");
+  });
+
   test("the text may come bare or in either field", async () => {
     await using bench = await open({});
     await bench.call("apply_patch", wrap("*** Add File: a\n+a"));
@@ -93,6 +131,15 @@ describe.each(DRIVERS)("the apply_patch tool, in the %s sandbox", (driver) => {
     expect(await bench.call("shell", { command })).toBe("ok: Done.\nM sub/a.txt (at line 1)");
     expect(await bench.read("sub/a.txt")).toBe("$1\n");
   });
+});
+
+test("a file that a patch has made or moved counts as read", async () => {
+  await using bench = await openWorkbench({ files: { old: "x\ny\n" } });
+  await bench.call("read", { files: ["old"] });
+  const moved = "*** Update File: old\n*** Move to: new\n@@\n-y\n+z";
+  await bench.call("shell", { command: wrap(`*** Add File: made\n+m\n${moved}`) });
+  for (const path of ["made", "new"])
+    expect(await bench.call("edit", { command: "insert", path, insert_line: 0, insert_text: "i" })).toContain("ok: ");
 });
 
 test("two hundred files are one write, whole and fast enough", async () => {

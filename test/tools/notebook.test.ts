@@ -41,6 +41,22 @@ describe.each(DRIVERS)("the notebook tool, in the %s sandbox", (driver) => {
     expect(await call("delete", { index: 0 })).toMatch(/^error: It has changed since you read it/);
   });
 
+  test("an edit is told as hunks of the file", async () => {
+    await using bench = await openWorkbench({ driver, files: { "a.ipynb": text }, mustRead: false });
+    const { results } = await bench.dispatch([
+      ["notebook", { command: "replace", path: "./a.ipynb", index: 0, source: "# Other" }],
+      ["notebook", { command: "view", path: "a.ipynb" }],
+    ]);
+    const [edit] = results[0]?.edits ?? [];
+    expect(edit).toMatchObject({ path: "a.ipynb", isCut: false });
+    expect(edit?.hunks.flatMap(({ lines }) => lines.filter((line) => !line.startsWith(" ")))).toEqual([
+      '-    "# Title\\n",',
+      '-    "text"',
+      '+    "# Other"',
+    ]);
+    expect(results[1]?.edits).toEqual([]);
+  });
+
   test("what is no notebook is refused, and so are calls that name no cell", async () => {
     await using bench = await openWorkbench({ driver, files: { "a.ipynb": "{}", "b.ipynb": "{" } });
     const call = (input: object) => bench.call("notebook", { command: "view", path: "a.ipynb", ...input });

@@ -74,8 +74,9 @@ async function openPatching(files: Readonly<Record<string, string | Buffer>>) {
   const readState = openReadState();
   const reached = openFiles(bench.session);
   const { signal } = new AbortController();
-  const apply = openPatchApplier(reached, readState);
-  const tools = [undoTool({ files: reached, readState })];
+  const desk = { files: reached, readState, mustRead: true };
+  const apply = openPatchApplier(desk);
+  const tools = [undoTool(desk)];
   const call = async (path: string) => {
     const calls = [{ id: "1", tool: "undo", input: { path } }];
     const [said] = await dispatchCalls({ tools, specs: [] }, calls, { signal, now: () => 0, onResult: () => {} });
