@@ -20,17 +20,18 @@ export function checkPath(typed: string): CheckedPath {
 }
 
 /**
- * Names that some file system takes for .git: any case, Unicode compatibility forms, characters that HFS ignores, trailing dots
- * and spaces, NTFS streams and its short name (git's own list: path.c and utf8.c, CVE-2014-9390).
+ * Names that some file system takes for .git, as git itself refuses them: any case and the characters that HFS+ skips (utf8.c,
+ * CVE-2014-9390); trailing dots and spaces, the short name git~1 and streams such as `.git::$INDEX_ALLOCATION` on NTFS (path.c,
+ * CVE-2019-1352); a backslash as a separator (CVE-2019-1354). Unicode forms of the same letters (`．ｇｉｔ`, a dotless i) are
+ * refused too: one that folds them may come.
  */
 export function isGitFolder(name: string): boolean {
   const folded = name
     .normalize("NFKC")
     .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
-    .toLowerCase()
-    .replace(/:.*$/, "")
-    .replace(/[. ]+$/, "");
-  return folded === ".git" || folded === "git~1";
+    .toUpperCase()
+    .toLowerCase();
+  return folded.split(/[\\/]/).some((part) => /^(?:\.git|git~1)[. ]*(?::|$)/.test(part));
 }
 
 function refused(why: string): CheckedPath {

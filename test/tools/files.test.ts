@@ -9,6 +9,7 @@ const refused: readonly string[] = [
   ...[".g\u200cit/config", ".gi\u200dt/x", "\ufeff.git/x", ".git\u00ad/x", ".\u206agit/x"],
   ...["git~1/config", "GIT~1/x", "sub/git~1/x"],
   ...[".git./x", ".git /x", ".git. ./x", ".git.../config", ".git::$INDEX_ALLOCATION/x"],
+  ...[".git\\config", "a\\.GIT\\x", "a\\..\\.git\\config", ".git\uff3cx", ".g\u0131t/x", "git~1.:x/y"],
   ...["\uFF0Egit/x", "\u2024git/x", "．ｇｉｔ/x", ".ⓖⓘⓣ/x"],
   ...["a\u0000b", "a\u0000/../../x", "a\u001bb"],
 ];
@@ -29,6 +30,7 @@ async function openTrap() {
 const ways: readonly (readonly [string, (path: string) => readonly [string, unknown]])[] = [
   ["create", (path) => ["edit", { command: "create", path, file_text: "x" }]],
   ["str_replace", (path) => ["edit", { command: "str_replace", path, old_str: "core", new_str: "x" }]],
+  ["notebook", (path) => ["notebook", { command: "insert", path, source: "x" }]],
   ["insert", (path) => ["edit", { command: "insert", path, insert_line: 0, insert_text: "x" }]],
   ["undo_edit", (path) => ["edit", { command: "undo_edit", path }]],
   ["add", (path) => patch(`*** Add File: good\n+x\n*** Add File: ${path}\n+x`)],
