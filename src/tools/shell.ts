@@ -22,6 +22,8 @@ export const SHELL_LIMITS: ShellLimits = { timeoutMs: 120_000, timeoutMsMax: 600
 
 /** Past this a command is stopped: it floods. */
 const FLOOD_BYTES = 8 * 1024 * 1024;
+/** Shorter is not worth a word. */
+const TIME_STEP_MS = 30_000;
 /** For people, in the evidence of a pull request. */
 const EVIDENCE_BYTES_MAX = 2000;
 
@@ -76,9 +78,18 @@ function report(command: string, result: ExecResult, outputBytesMax: number): { 
   const exitCode = exit.kind === "exited" ? exit.code : null;
   const outputTail = tailOf(output);
   return {
-    text: `${describe(exit)} (${(wallMs / 1000).toFixed(1)} s)\n${shown}`,
+    text: `${describe(exit)}${describeTime(wallMs)}\n${shown}`,
     command: { command: cleanText(command), exitCode, wallMs: Math.round(wallMs), outputTail },
   };
+}
+
+/**
+ * In steps, and not at all for most commands: the exact time never decides what is done next, and without it the same command
+ * is the same observation, by which a repeated review finds the replies that were kept.
+ */
+function describeTime(wallMs: number): string {
+  const steps = Math.floor(wallMs / TIME_STEP_MS);
+  return steps === 0 ? "" : ` (took over ${(steps * TIME_STEP_MS) / 1000} s)`;
 }
 
 function describe(exit: ExecExit): string {

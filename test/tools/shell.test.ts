@@ -3,12 +3,12 @@ import { readShellPatch } from "../../src/tools/shell-patch.ts";
 import { DRIVERS, openWorkbench } from "./workbench.ts";
 
 describe.each(DRIVERS)("the shell tool, in the %s sandbox", (driver) => {
-  test("a command tells its exit status, its time and both streams in order", async () => {
+  test("a command tells its exit status and both streams in order, and nothing that changes when it runs again", async () => {
     await using bench = await openWorkbench({ driver });
-    expect(await bench.call("shell", { command: "echo a; echo b >&2; echo c; exit 3" })).toMatch(
-      /^ok: Exit status 3 \(\d+\.\d s\)\na\nb\nc\n$/,
+    expect(await bench.call("shell", { command: "echo a; echo b >&2; echo c; exit 3" })).toBe(
+      "ok: Exit status 3\na\nb\nc\n",
     );
-    expect(await bench.call("shell", { command: "true" })).toMatch(/^ok: Exit status 0 \(.*\)\n\(no output\)$/);
+    expect(await bench.call("shell", { command: "true" })).toBe("ok: Exit status 0\n(no output)");
     expect(await bench.call("shell", { command: "[[ -n x ]] && echo bash" })).toContain("bash");
   });
 
