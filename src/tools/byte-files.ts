@@ -17,11 +17,16 @@ export type ByteRead =
 /** `mode` in octal, null to keep a file's own (644 for a new one). */
 export type ByteChange =
   | { readonly kind: "write"; readonly path: string; readonly bytes: Buffer; readonly mode: string | null }
-  | { readonly kind: "delete"; readonly path: string };
+  | { readonly kind: "delete"; readonly path: string }
+  /** Removes a folder if it is empty. */
+  | { readonly kind: "prune"; readonly path: string };
+
+/** `paths` are the real ones of the changes; `folders` those that were made for them, a folder before those in it. */
+export type Written = { readonly paths: readonly string[]; readonly folders: readonly string[] };
 
 export type ByteFiles = {
   readonly read: (paths: readonly string[], signal: AbortSignal) => Promise<readonly ByteRead[]>;
-  readonly write: (changes: readonly ByteChange[], signal: AbortSignal) => Promise<readonly string[]>;
+  readonly write: (changes: readonly ByteChange[], signal: AbortSignal) => Promise<Written>;
   readonly list: (path: string, signal: AbortSignal) => Promise<readonly string[]>;
 };
 
@@ -58,14 +63,14 @@ export function openByteFiles(session: SandboxSession): ByteFiles {
       });
     },
     async write(changes, signal) {
-      if (changes.length === 0) return [];
+      if (changes.length === 0) return { paths: [], folders: [] };
       const argv = changes.flatMap((change) => argumentsOf(change));
       const contents = Buffer.concat(
         changes.map((change) => (change.kind === "write" ? change.bytes : Buffer.alloc(0))),
       );
       const output = await run(["/bin/sh", "-c", writingScript, "sh", ...argv], contents, signal);
       const fields = new Fields(output.stdout);
-      if (fields.next() === "ok") return changes.map(() => fields.next());
+      if (fields.next() === "ok") return { paths: changes.map(() => fields.next()), folders: fields.rest() };
       const change = changes[Number(fields.next())];
       throw new ToolRefusal(whyNotWritten(change?.path ?? "", fields.next(), output.stderr.toString().trim()));
     },
@@ -83,7 +88,7 @@ function argumentsOf(change: ByteChange): readonly string[] {
   const checked = checkPath(change.path);
   if (checked.kind === "refused")
     throw new ToolRefusal(`Cannot write "${change.path}": ${checked.why}. Nothing was changed.`);
-  if (change.kind === "delete") return ["delete", checked.path, "0", "-"];
+  if (change.kind !== "write") return [change.kind, checked.path, "0", "-"];
   return ["write", checked.path, String(change.bytes.length), change.mode ?? "-"];
 }
 
@@ -129,6 +134,12 @@ class Fields {
     const field = this.#output.toString("utf8", this.#at, end);
     this.#at = end + 1;
     return field;
+  }
+
+  rest(): readonly string[] {
+    const fields: string[] = [];
+    while (this.#at < this.#output.length) fields.push(this.next());
+    return fields;
   }
 
   bytes(count: number): Buffer {

@@ -61,8 +61,8 @@ export function openFiles(session: SandboxSession): Files {
       const before = await raw.read(paths, signal);
       const planned = changes.map((change, i) => encodeChange(change, { changes, before, index: i }));
       const written = await raw.write(planned, signal);
-      stack.push(recordChange(planned, before, written));
-      return written;
+      stack.push(recordChange(planned, before, written.paths), written.folders);
+      return written.paths;
     },
     async undo(path, signal) {
       const [asked] = await raw.read([path], signal);
@@ -72,7 +72,8 @@ export function openFiles(session: SandboxSession): Files {
         change.files.map((file) => file.path),
         signal,
       );
-      await raw.write(planUndo(path, change, now), signal);
+      const emptied = stack.foldersOf(change).map((folder) => ({ kind: "prune", path: folder }) as const);
+      await raw.write([...planUndo(path, change, now), ...emptied], signal);
       stack.drop(change);
       return change.files.map((file, i) => ({
         path: file.path,

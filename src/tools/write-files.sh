@@ -1,6 +1,7 @@
 # Writes and deletes files of the folder it starts in: all of them, or none. Nothing outside of it and no .git is touched.
-# Arguments, four for each change: write or delete, path, bytes, permissions (- keeps them). Standard input: the contents in a row.
-# Prints ok NUL and each real path NUL; or refused NUL index NUL reason NUL, and then nothing has been changed.
+# Arguments, four for each change: write, delete or prune (a folder, when it is empty), path, bytes, permissions (- keeps them).
+# Standard input: the contents in a row.
+# Prints ok NUL, each real path NUL and each folder it has made NUL, a folder before those in it; or refused NUL index NUL reason NUL, and then nothing has been changed.
 # New files get 644 from this.
 umask 022
 count=0 folders=0
@@ -37,7 +38,7 @@ seen=//
 while [ $# -gt 0 ]; do
   op=$1 path=$2 size=$3 mode=$4
   shift 4
-  if [ $op = write ]; then resolve "$path"
+  if [ $op != delete ]; then resolve "$path"
   else
     # A link is deleted itself, not what it points to.
     case $path in
@@ -56,7 +57,7 @@ while [ $# -gt 0 ]; do
     *"//$real//"*) refuse $count twice ;;
   esac
   seen=$seen$real//
-  if [ $op = delete ] && [ -L "$real" ]; then :
+  if [ $op = prune ] || { [ $op = delete ] && [ -L "$real" ]; }; then :
   elif [ -d "$real" ]; then refuse $count directory
   elif [ ! -e "$real" ]; then [ $op = write ] || refuse $count missing
   elif [ ! -f "$real" ]; then refuse $count special
@@ -124,8 +125,11 @@ done
 n=0
 while [ $n -lt $count ]; do
   eval "op=\$op_$n real=\$real_$n temp=\$temp_$n"
-  if [ $op = write ]; then mv -fT -- "$temp" "$real" || exit 1
-  else rm -f -- "$real" || exit 1; fi
+  case $op in
+    write) mv -fT -- "$temp" "$real" || exit 1 ;;
+    delete) rm -f -- "$real" || exit 1 ;;
+    prune) rmdir -- "$real" 2>/dev/null || : ;;
+  esac
   eval "temp_$n="
   n=$((n + 1))
 done
@@ -133,6 +137,12 @@ printf 'ok\0'
 n=0
 while [ $n -lt $count ]; do
   eval "real=\$real_$n"
+  printf '%s\0' "${real#"$root"/}"
+  n=$((n + 1))
+done
+n=0
+while [ $n -lt $folders ]; do
+  eval "real=\$folder_$n"
   printf '%s\0' "${real#"$root"/}"
   n=$((n + 1))
 done

@@ -51,6 +51,25 @@ test("undoing a creation removes the file", async () => {
   expect(await bench.tree()).toEqual([]);
 });
 
+test("undo takes the folders that the edit made with it, and no others", async () => {
+  await using bench = await openWorkbench({ files: { "there/a": "a\n" } });
+  const create = (path: string) => bench.call("edit", { command: "create", path, file_text: "x\n" });
+  await create("there/new/er/b");
+  await create("there/c");
+  await bench.call("edit", undo("there/new/er/b"));
+  await bench.call("edit", undo("there/c"));
+  expect(await bench.tree()).toEqual(["there", "there/a"]);
+  await create("x/y/a");
+  await create("x/y/b");
+  await bench.call("edit", undo("x/y/a"));
+  await bench.call("edit", undo("x/y/b"));
+  expect(await bench.tree()).toEqual(["there", "there/a"]);
+  await create("one/two/d");
+  await bench.call("shell", { command: "touch one/kept" });
+  await bench.call("edit", undo("one/two/d"));
+  expect(await bench.tree()).toEqual(["one", "one/kept", "there", "there/a"]);
+});
+
 test("a file that changed since its edit is not undone", async () => {
   await using bench = await openWorkbench({ files: { "a.txt": "one\n" }, mustRead: false });
   await bench.call("edit", replace("a.txt", "one", "1"));
@@ -127,7 +146,7 @@ test("what is kept is bounded, and the oldest goes first", () => {
   const stack = openUndoStack();
   const bytes = Buffer.alloc(UNDO_BYTES_MAX / 2);
   for (const path of ["a", "b", "c"])
-    stack.push({ files: [{ path, before: { bytes, mode: "644" }, after: null }], lost: null });
+    stack.push({ files: [{ path, before: { bytes, mode: "644" }, after: null }], lost: null }, []);
   expect(stack.lastOf("a")?.lost).toContain("are kept for undo");
   expect(stack.lastOf("b")?.lost).toBe(null);
   expect(stack.lastOf("c")?.lost).toBe(null);
