@@ -16,7 +16,16 @@ const RepoSettings = z.strictObject({
       usd: z.number().positive().optional(),
     })
     .default({}),
-  review: z.strictObject({ automatic: z.boolean().default(true), drafts: z.boolean().default(false) }).prefault({}),
+  review: z
+    .strictObject({
+      automatic: z.boolean().default(true),
+      drafts: z.boolean().default(false),
+      /** May wait for the vendor's batch, up to a day, at half the price. */
+      batch: z.boolean().default(false),
+      /** Replies to the exact same request are kept for thirty days and then cost nothing. */
+      cache: z.boolean().default(false),
+    })
+    .prefault({}),
 });
 export type RepoSettings = z.infer<typeof RepoSettings>;
 

@@ -40,8 +40,14 @@ test("guidance is read at the base commit and cut at 32 KiB, which is said", asy
 });
 
 test("repository settings have defaults", () => {
-  expect(parseRepoSettings("")).toEqual({ checks: [], limits: {}, review: { automatic: true, drafts: false } });
+  expect(parseRepoSettings("")).toEqual({
+    checks: [],
+    limits: {},
+    review: { automatic: true, drafts: false, batch: false, cache: false },
+  });
   expect(parseRepoSettings("checks: [npm test]\nlimits: { usd: 2 }\n").checks).toEqual(["npm test"]);
+  const review = { automatic: true, drafts: false, batch: true, cache: true };
+  expect(parseRepoSettings("review: { batch: true, cache: true }\n").review).toEqual(review);
 });
 
 test.each([
