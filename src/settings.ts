@@ -4,6 +4,9 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "./failure.ts";
+import { modelVariables, readModelSettings, type ModelSettings } from "./model-settings.ts";
+
+export type { ProviderSettings } from "./model-settings.ts";
 
 /** The sentence that must be typed to run repository code without a sandbox. It is meant to frighten. */
 export const HOST_DRIVER_CONSENT = "yes-run-untrusted-code-on-this-machine-without-any-sandbox";
@@ -16,11 +19,9 @@ export type GitHubSettings = {
   readonly apiUrl: string;
 };
 
-export type ProviderSettings = { readonly apiKey: string; readonly baseUrl: string | null };
-
 export type RunLimits = { readonly turnsMax: number; readonly wallMsMax: number; readonly usdMax: number };
 
-export type Settings = {
+export type Settings = ModelSettings & {
   /** Absolute; mirrors, run workspaces and the embedded database live below it. */
   readonly dataDir: string;
   readonly databaseUrl: string | null;
@@ -29,8 +30,6 @@ export type Settings = {
   readonly webhookPath: string;
   readonly webhookProxyUrl: string | null;
   readonly github: GitHubSettings | null;
-  readonly anthropic: ProviderSettings | null;
-  readonly openai: ProviderSettings | null;
   /** "provider/name", or null for the first provider that has a key. */
   readonly authorModel: string | null;
   readonly reviewerModel: string | null;
@@ -59,10 +58,7 @@ const Environment = z.object({
   HOST: text.default("127.0.0.1"),
   PORT: z.coerce.number().int().min(0).max(65535).default(3000),
   DATABASE_URL: text.regex(/^postgres(ql)?:\/\//, "must start with postgres://").optional(),
-  ANTHROPIC_API_KEY: text.optional(),
-  ANTHROPIC_BASE_URL: url.optional(),
-  OPENAI_API_KEY: text.optional(),
-  OPENAI_BASE_URL: url.optional(),
+  ...modelVariables,
   PULLWRIGHT_DATA: text.optional(),
   PULLWRIGHT_MODEL: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
   PULLWRIGHT_REVIEWER: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
@@ -103,8 +99,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     webhookPath: e.WEBHOOK_PATH,
     webhookProxyUrl: e.WEBHOOK_PROXY_URL ?? null,
     github: readGitHub(e),
-    anthropic: e.ANTHROPIC_API_KEY ? { apiKey: e.ANTHROPIC_API_KEY, baseUrl: e.ANTHROPIC_BASE_URL ?? null } : null,
-    openai: e.OPENAI_API_KEY ? { apiKey: e.OPENAI_API_KEY, baseUrl: e.OPENAI_BASE_URL ?? null } : null,
+    ...readModelSettings(e),
     authorModel: e.PULLWRIGHT_MODEL ?? null,
     reviewerModel: e.PULLWRIGHT_REVIEWER ?? null,
     label: e.PULLWRIGHT_LABEL,

@@ -1,16 +1,20 @@
 /** What we know of each model: its window, its prices and where they were read. Wrong prices make wrong limits, so the unknown is set high. */
 import type { Usage } from "../journal.ts";
-import type { ModelFacts, Prices } from "./model.ts";
+import type { ModelOverride, ModelOverrides } from "../model-settings.ts";
+import type { ModelFacts, Prices, Quirks } from "./model.ts";
+import { claudeQuirks, gptQuirks, PLAIN_QUIRKS } from "./quirks.ts";
 
 const ANTHROPIC_DOCS = "platform.claude.com/docs, models and pricing, read 2026-11-21";
 const OPENAI_DOCS = "developers.openai.com/api/docs, models and pricing, read 2026-11-21";
 const REPORTED = "release notes of third parties that read the vendor's price page, read 2026-11-21";
 const UNKNOWN = "unknown, set high on purpose";
 
+type Entry = Omit<ModelFacts, "quirks">;
+
 /** As [input, cached read, cache write for 5 minutes, output]. */
 type Rates = readonly [number, number, number, number];
 
-const CATALOG: ReadonlyMap<string, ModelFacts> = new Map([
+const CATALOG: ReadonlyMap<string, Entry> = new Map([
   ["anthropic/claude-fable-5-2", claude([8, 0.2, 10, 40], { source: REPORTED })],
   ["anthropic/claude-fable-5-1", claude([10, 0.25, 12.5, 50])],
   ["anthropic/claude-fable-5", claude([10, 1, 12.5, 50])],
@@ -40,19 +44,93 @@ const CATALOG: ReadonlyMap<string, ModelFacts> = new Map([
 
 /** Twice the dearest Claude we know, and what OpenAI asks for its "pro" models, which do not discount cached reads. */
 const UNKNOWN_CLAUDE = claude([20, 2, 25, 100], { context: 200_000, output: 32_000, source: UNKNOWN });
-const UNKNOWN_OTHER: ModelFacts = {
+const UNKNOWN_OTHER: Entry = {
   contextTokensMax: 128_000,
   outputTokensMax: 16_000,
   prices: toPrices([30, 30, 37.5, 180]),
   pricesSource: UNKNOWN,
   editing: "patch",
 };
+/** A server of one's own may be small, and its model may never have seen our patch format. */
+const UNKNOWN_COMPATIBLE: Entry = {
+  ...UNKNOWN_OTHER,
+  contextTokensMax: 32_000,
+  outputTokensMax: 8_000,
+  editing: "replace",
+};
 
-/** `id` is "provider/name"; a dated snapshot has the facts of its model. Unknown models get small windows and high prices. */
-export function modelFacts(id: string): ModelFacts {
-  const known = CATALOG.get(id) ?? CATALOG.get(id.replace(/-\d{4}-?\d{2}-?\d{2}$/, ""));
-  if (known) return known;
-  return id.startsWith("anthropic/") ? UNKNOWN_CLAUDE : UNKNOWN_OTHER;
+/** Regional endpoints of Claude at both clouds cost a tenth more than Anthropic's own; which endpoint it is we do not know. */
+const CLOUD_FACTOR = 1.1;
+
+/**
+ * `id` is "provider/name"; a dated snapshot has the facts of its model, and so has the model at a cloud. Unknown models get small
+ * windows and high prices. `overrides` is what the person who runs us knows better.
+ */
+export function modelFacts(id: string, overrides: ModelOverrides = {}): ModelFacts {
+  const { vendor, name } = readModelName(id);
+  const known = CATALOG.get(`${vendor}/${name}`) ?? unknownOf(vendor);
+  const isCloud = !id.startsWith(`${vendor}/`);
+  const facts = { ...(isCloud ? atCloud(known) : known), quirks: quirksOf(vendor, name) };
+  const override = overrides[id] ?? overrides[id.replace(/\/.*$/s, "/*")];
+  return override ? overridden(facts, override) : facts;
+}
+
+/**
+ * "bedrock/us.anthropic.claude-opus-4-8-20260101-v1:0" and "vertex/claude-opus-4-8@20260101" are Anthropic's "claude-opus-4-8";
+ * "azure/…" is a deployment that someone named, most often after its model.
+ */
+function readModelName(id: string): { readonly vendor: string; readonly name: string } {
+  const provider = id.slice(0, id.indexOf("/"));
+  const bare = id
+    .slice(provider.length + 1)
+    .replace(/^.*\banthropic\./, "")
+    .replace(/-v\d+(:\d+)?$/, "");
+  const name = bare.replace(/[-@]\d{4}-?\d{2}-?\d{2}$/, "");
+  if (provider === "bedrock" || provider === "vertex") return { vendor: "anthropic", name };
+  return { vendor: provider === "azure" ? "openai" : provider, name };
+}
+
+function unknownOf(vendor: string): Entry {
+  if (vendor === "anthropic") return UNKNOWN_CLAUDE;
+  return vendor === "compatible" ? UNKNOWN_COMPATIBLE : UNKNOWN_OTHER;
+}
+
+function quirksOf(vendor: string, name: string): Quirks {
+  if (vendor === "anthropic") return claudeQuirks(name);
+  return vendor === "openai" ? gptQuirks(name) : PLAIN_QUIRKS;
+}
+
+function atCloud(entry: Entry): Entry {
+  if (entry.pricesSource === UNKNOWN) return entry;
+  const { longPrompt, ...prices } = entry.prices;
+  const long = longPrompt ? { longPrompt: { ...dearer(longPrompt), aboveTokens: longPrompt.aboveTokens } } : {};
+  return {
+    ...entry,
+    prices: { ...dearer(prices), ...long },
+    pricesSource: `the vendor's own and a tenth, as clouds ask at most: ${entry.pricesSource}`,
+  };
+}
+
+function dearer({ input, cachedRead, cacheWrite, output }: Prices) {
+  const times = (price: number) => price * CLOUD_FACTOR;
+  return {
+    input: times(input),
+    cachedRead: times(cachedRead),
+    cacheWrite: times(cacheWrite),
+    output: times(output),
+  };
+}
+
+function overridden(facts: ModelFacts, override: ModelOverride): ModelFacts {
+  const { input, output, cachedRead = input, cacheWrite = input } = override;
+  const contextTokensMax = override.contextTokensMax ?? facts.contextTokensMax;
+  return {
+    ...facts,
+    contextTokensMax,
+    outputTokensMax: Math.min(override.outputTokensMax ?? facts.outputTokensMax, contextTokensMax),
+    prices: { input, cachedRead, cacheWrite, output },
+    pricesSource: "PULLWRIGHT_PRICES",
+  };
 }
 
 /** `usage.reasoning` is part of `usage.output` at both vendors and is not charged again. */
@@ -76,7 +154,7 @@ type ClaudeOptions = {
   readonly long?: { readonly aboveTokens: number; readonly rates: Rates };
 };
 
-function claude(rates: Rates, options: ClaudeOptions = {}): ModelFacts {
+function claude(rates: Rates, options: ClaudeOptions = {}): Entry {
   const { context = 1_000_000, output = 128_000, source = ANTHROPIC_DOCS, long } = options;
   const prices = toPrices(rates);
   return {
@@ -89,7 +167,7 @@ function claude(rates: Rates, options: ClaudeOptions = {}): ModelFacts {
 }
 
 /** "Prompts with >272K input tokens are priced at 2x input and 1.5x output for the full request", on each page since gpt-5.6. */
-function gpt(rates: Rates, source = OPENAI_DOCS): ModelFacts {
+function gpt(rates: Rates, source = OPENAI_DOCS): Entry {
   const [input, cachedRead, cacheWrite, output] = rates;
   const long = toPrices([input * 2, cachedRead * 2, cacheWrite * 2, output * 1.5]);
   return {

@@ -20,6 +20,9 @@ export type ToolSpec = {
   readonly native: "shell" | "text-editor" | "apply-patch" | null;
 };
 
+/** How much the model should think. A model that lacks a level gets the nearest one below it, or its lowest. */
+export type Effort = "low" | "medium" | "high" | "xhigh" | "max";
+
 export type ModelRequest = {
   readonly system: string;
   readonly tools: readonly ToolSpec[];
@@ -28,12 +31,29 @@ export type ModelRequest = {
   readonly outputTokensMax: number;
   /** The same for every turn of a run: vendors route by it to a warm prompt cache. */
   readonly cacheKey: string;
+  /** Null or absent leaves it to the vendor. Constant within a run: some vendors cache by it. */
+  readonly effort?: Effort | null;
+};
+
+/** What a vendor's headers said of one limit: of `limit` a minute `remaining` are left. */
+export type RateLeft = { readonly limit: number; readonly remaining: number };
+
+/** Null where the vendor said nothing. `inputTokens` is all tokens at a vendor that counts them together. */
+export type RatesLeft = {
+  readonly requests: RateLeft | null;
+  readonly inputTokens: RateLeft | null;
+  readonly outputTokens: RateLeft | null;
 };
 
 export type ModelReply = {
   readonly parts: readonly ReplyPart[];
   readonly stop: StopReason;
   readonly usage: Usage;
+  /** Whether we counted `usage` ourselves from bytes because the server told none. */
+  readonly isUsageEstimated?: boolean;
+  /** Why the vendor's prompt cache could not reuse the last request, in its words; null when it could or did not say. */
+  readonly cacheMiss?: string | null;
+  readonly ratesLeft?: RatesLeft | null;
   readonly opaque: OpaqueState | null;
   /**
    * There when the reply came out of our own store and nothing was paid, so that `usage` is zero: what the vendor counted when
@@ -85,6 +105,18 @@ export type Prices = {
   };
 };
 
+/** What differs between models that speak one wire. */
+export type Quirks = {
+  /** Whether the model is asked to think and its thoughts are carried along. */
+  readonly thinks: boolean;
+  /** The levels it takes, lowest first; [] when it refuses the parameter. */
+  readonly efforts: readonly Effort[];
+  /** How apply_patch is offered: as free text held to a grammar, as the vendor's own tool, or as a function. */
+  readonly patchTool: "grammar" | "native" | "function";
+  /** Whether the prompt cache takes explicit breakpoints. */
+  readonly breakpoints: boolean;
+};
+
 export type ModelFacts = {
   readonly contextTokensMax: number;
   readonly outputTokensMax: number;
@@ -93,6 +125,7 @@ export type ModelFacts = {
   readonly pricesSource: string;
   /** Which way of editing the model was trained on. */
   readonly editing: "replace" | "patch";
+  readonly quirks: Quirks;
 };
 
 export interface Model {

@@ -35,13 +35,13 @@ export function scriptedModel(
 }
 
 export function textReply(text: string): ModelReply {
-  return { parts: [{ kind: "text", text }], stop: "finished", usage: USAGE, opaque: null };
+  return { parts: [{ kind: "text", text }], stop: "finished", ...REST };
 }
 
 export function callsReply(calls: readonly ToolCall[], text = ""): ModelReply {
   const said = text === "" ? [] : [{ kind: "text", text } as const];
   const parts = [...said, ...calls.map((call) => ({ kind: "call", call }) as const)];
-  return { parts, stop: "tool-calls", usage: USAGE, opaque: null };
+  return { parts, stop: "tool-calls", ...REST };
 }
 
 const FACTS: ModelFacts = {
@@ -50,9 +50,11 @@ const FACTS: ModelFacts = {
   prices: { input: 1, cachedRead: 0.1, cacheWrite: 1.25, output: 5 },
   pricesSource: "made up for tests",
   editing: "replace",
+  quirks: { thinks: false, efforts: [], patchTool: "function", breakpoints: false },
 };
 
 const USAGE: Usage = { input: 100, cachedRead: 0, cacheWrite: 0, output: 10, reasoning: 0 };
+const REST = { usage: USAGE, opaque: null } as const;
 
 /** Errors belong to the turn of the reply after them. */
 function toTurns(script: readonly ScriptStep[]): readonly (readonly ScriptStep[])[] {

@@ -1,0 +1,54 @@
+/** What a model's name says of what it takes. The vendors answer 400 to what a model does not know, so unknown names get what the newest take. */
+import type { Effort, Quirks } from "./model.ts";
+
+const ALL: readonly Effort[] = ["low", "medium", "high", "xhigh", "max"];
+
+/** By the vendors' pages on effort and adaptive thinking, read 2026-11-21; what they left open was set to the smaller choice. */
+export function claudeQuirks(name: string): Quirks {
+  // 4.5 and older answer 400 to adaptive thinking.
+  const thinks = !/^claude-(3|(opus|sonnet|haiku)-4(-[0-5])?$)/.test(name);
+  return { thinks, efforts: claudeEfforts(name), patchTool: "function", breakpoints: true };
+}
+
+function claudeEfforts(name: string): readonly Effort[] {
+  if (/^claude-opus-4-5$/.test(name)) return ["low", "medium", "high"];
+  if (/^claude-(3|(opus|sonnet|haiku)-4(-[0-5])?$)/.test(name)) return [];
+  if (/^claude-(opus|sonnet)-4-/.test(name)) return ["low", "medium", "high", "max"];
+  return ALL;
+}
+
+export function gptQuirks(name: string): Quirks {
+  // Older models answer 400 to a request for encrypted reasoning.
+  const thinks = !/^(gpt-[34]|chatgpt)/.test(name);
+  return {
+    thinks,
+    efforts: thinks ? gptEfforts(name) : [],
+    patchTool: patchToolOf(name),
+    // They came with gpt-5.6; older models cache by themselves.
+    breakpoints: /^gpt-(5\.[6-9]|[6-9])/.test(name),
+  };
+}
+
+function gptEfforts(name: string): readonly Effort[] {
+  if (/^gpt-(5\.[6-9]|[6-9])/.test(name)) return ALL;
+  return /^gpt-5\.[2-5]/.test(name) ? ["low", "medium", "high", "xhigh"] : ["low", "medium", "high"];
+}
+
+/**
+ * The vendor's page on its apply_patch tool names gpt-5.1 as what it was made for; codex offers gpt-5 and everything newer the
+ * free-form tool, which takes several files in one call. Models from before gpt-5, and open ones, know functions only.
+ */
+function patchToolOf(name: string): Quirks["patchTool"] {
+  if (/^gpt-5\.1(-|$)/.test(name)) return "native";
+  return /^(gpt-[34]|chatgpt|gpt-oss|o\d)/.test(name) ? "function" : "grammar";
+}
+
+/** Servers behind the Chat Completions wire differ too much to be asked for more than functions. */
+export const PLAIN_QUIRKS: Quirks = { thinks: false, efforts: [], patchTool: "function", breakpoints: false };
+
+/** The level to ask for: the wished one, else the nearest below it, else the lowest the model has. */
+export function effortFor(wish: Effort | null | undefined, { efforts }: Quirks): Effort | null {
+  if (!wish) return null;
+  const upTo = ALL.slice(0, ALL.indexOf(wish) + 1);
+  return upTo.findLast((level) => efforts.includes(level)) ?? efforts[0] ?? null;
+}
