@@ -2,6 +2,7 @@
  * A file's bytes as text and back, byte for byte: UTF-8, UTF-16 with a byte-order mark, and Windows-1252 for what is neither and still
  * is text. Text that an encoding cannot hold is refused, never replaced.
  */
+import { imageFormat } from "./image-format.ts";
 
 /** Windows-1252 holds all of Latin-1's letters, and any byte is a character of it: whatever was not touched comes back. */
 export type Encoding = "utf-8" | "utf-16le" | "utf-16be" | "windows-1252";
@@ -22,17 +23,24 @@ const HIGH_WINDOWS = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090
 export function decodeText(bytes: Buffer): Decoded {
   const marked = decodeMarked(bytes);
   if (marked) return marked;
-  if (bytes.includes(0)) return { kind: "binary", why: "it holds NUL bytes" };
+  if (bytes.includes(0)) return { kind: "binary", why: whyImage(bytes) ?? "it holds NUL bytes" };
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     return { kind: "text", text, encoding: "utf-8" };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
   }
+  const image = whyImage(bytes);
+  if (image !== null) return { kind: "binary", why: image };
   const latin = bytes.toString("latin1");
   if (ODD_CONTROL.test(latin)) return { kind: "binary", why: "it is not UTF-8 and holds control characters" };
   const text = latin.replace(/[\u0080-\u009f]/g, (one) => HIGH_WINDOWS[one.charCodeAt(0) - 0x80] ?? one);
   return { kind: "text", text, encoding: "windows-1252" };
+}
+
+function whyImage(bytes: Buffer): string | null {
+  const format = imageFormat(bytes);
+  return format === null ? null : `${format} image, and images cannot be shown here`;
 }
 
 /** Null for what has no UTF-16 mark. A character of two halves is kept even when one is missing. */
