@@ -15,7 +15,9 @@ const USAGE = `pullwright COMMAND
                              apply the patch on standard input to a folder, all or nothing (--strict: as codex does)
 
 for debugging
-  tool NAME --workspace DIR  run one tool as the agent would; JSON arguments on standard input
+  tool [NAME] --workspace DIR [--json]
+                             run one tool as the agent would, JSON arguments on standard input;
+                             without NAME a turn, [{"tool": NAME, "input": ARGUMENTS}, ...]
   sandbox --workspace DIR [--timeout SECONDS] -- CMD...
                              run a command as the agent's shell would
 
