@@ -12,7 +12,7 @@ import type { Desk } from "./desk.ts";
 import { whyNotText, type FileRead } from "./files.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
 import { undoEdit } from "./undo.ts";
-import { viewRegion, viewText } from "./view.ts";
+import { viewChangedRegion, viewRegion, viewText, type Region } from "./view.ts";
 
 const path = z.string();
 const Told = z.object({
@@ -146,11 +146,11 @@ function requireRead(
       ? `You have not read "${input.path}" yet, so nothing was changed.`
       : `"${input.path}" has changed since you read it (a command or a formatter wrote it), so nothing was changed.`;
   throw new ToolRefusal(
-    `${why} It now reads:\n${viewRegion(file.text, regionOf(input, file.text))}\nRepeat the call if it still fits.`,
+    `${why} It now reads:\n${viewChangedRegion(file.text, regionOf(input, file.text))}\nRepeat the call if it still fits.`,
   );
 }
 
-function regionOf(input: Edit, text: string): { readonly first: number; readonly count: number } {
+function regionOf(input: Edit, text: string): Region {
   switch (input.command) {
     case "create":
       return { first: 1, count: Number.POSITIVE_INFINITY };

@@ -5,8 +5,9 @@ import { ToolRefusal } from "./tool.ts";
 /** About a thousand lines of code; more is asked for by range. */
 const VIEW_BYTES_MAX = 32 * 1024;
 const VIEW_LINES_MAX = 1500;
-/** Lines shown around a place. */
+/** Lines shown around a place, and around one that a formatter may have made several lines of. */
 const AROUND = 4;
+const AROUND_CHANGED = 12;
 const REGION_LINES_MAX = 60;
 
 /** Lines first..last, 1-based; last -1 is the end of the file. The whole file without a range. */
@@ -27,11 +28,22 @@ export function viewText(text: string, range: readonly [number, number] | null):
 }
 
 /** A place with some lines around it. */
-export function viewRegion(text: string, { first, count }: { readonly first: number; readonly count: number }): string {
+export function viewRegion(text: string, region: Region): string {
+  return viewAround(text, region, AROUND);
+}
+
+/** A place that is not what the model takes it for. */
+export function viewChangedRegion(text: string, region: Region): string {
+  return viewAround(text, region, AROUND_CHANGED);
+}
+
+export type Region = { readonly first: number; readonly count: number };
+
+function viewAround(text: string, { first, count }: Region, around: number): string {
   const lines = readLines(text);
   if (lines.count === 0) return "(empty file)";
-  const from = Math.max(0, first - 1 - AROUND);
-  const to = Math.min(lines.count, first - 1 + count + AROUND);
+  const from = Math.max(0, first - 1 - around);
+  const to = Math.min(lines.count, first - 1 + count + around);
   const end = Math.min(to, from + REGION_LINES_MAX);
   const more = to > end ? `\n[… ${to - end} more lines …]` : "";
   return cutToSize(numberLines(lines, from, end)) + more;
