@@ -1,12 +1,17 @@
 /** Anthropic's Messages API: what a request asks, and the answer as the SDK's own event types give it. */
-import type { Message, RawMessageStreamEvent, Usage } from "@anthropic-ai/sdk/resources";
-import type { Answer, Ask, Counts, Failure, Segment, Wire } from "./ask.ts";
+import type {
+  CacheMissReason,
+  Message,
+  RawMessageStreamEvent,
+  Usage,
+} from "@anthropic-ai/sdk/resources/messages/messages";
+import type { Answer, Ask, CacheMiss, Counts, Failure, Segment, Wire } from "./ask.ts";
 import { blocksOf, checkAnthropic, invalid, SIGNATURE } from "./anthropic-rules.ts";
 import { anthropicRequest, type AnthropicRequest } from "./anthropic-schema.ts";
 import { firstWrong, Refusal } from "./refusal.ts";
 import type { DeclaredTool } from "./render-calls.ts";
 import { inPieces, type Part, type Reply } from "./reply.ts";
-import { hashOf, seal } from "./seal.ts";
+import { hashOf, messageIdOf, seal } from "./seal.ts";
 
 /** The SDK types neither pings nor failures as stream events; and a scripted failure may have a type it does not know. */
 type ErrorBody = { type: "error"; error: { type: string; message: string }; request_id: string | null };
@@ -110,13 +115,13 @@ function answer(ask: Ask, reply: Reply, counts: Counts): Answer {
   const parts = reply.parts.filter((part) => part.kind !== "thinking" || ask.thinking !== "off");
   const built = parts.map((part, index) => buildBlock(ask, part, index));
   const whole = {
-    id: `msg_${hashOf(ask.seed, "message")}`,
+    id: messageIdOf(ask.seed),
     type: "message",
     role: "assistant",
     model: ask.model,
     content: built.map(({ block }) => block),
     container: null,
-    diagnostics: null,
+    diagnostics: counts.cacheMiss === undefined ? null : { cache_miss_reason: reasonOf(counts.cacheMiss) },
     stop_reason: reply.stop,
     stop_sequence: null,
     stop_details:
@@ -140,6 +145,21 @@ function answer(ask: Ask, reply: Reply, counts: Counts): Answer {
     { type: "message_stop" },
   );
   return { whole, events, endsAt };
+}
+
+/** The reasons in the SDK's types; `tokens` is 0 where a reason has none. */
+function reasonOf(miss: CacheMiss): CacheMissReason | null {
+  if (!miss) return null;
+  const cache_missed_input_tokens = miss.cache_missed_input_tokens ?? 0;
+  switch (miss.type) {
+    case "model_changed":
+    case "system_changed":
+    case "tools_changed":
+    case "messages_changed":
+      return { type: miss.type, cache_missed_input_tokens };
+    default:
+      return { type: "previous_message_not_found" };
+  }
 }
 
 function usageOf(counts: Counts): Usage {

@@ -35,7 +35,11 @@ export type Counts = {
   readonly cacheWrite: number;
   readonly output: number;
   readonly reasoning: number;
+  readonly cacheMiss?: CacheMiss;
 };
+
+/** Why a prompt cache missed, as far as a vendor says: undefined when nobody asked, null when there is nothing to tell. */
+export type CacheMiss = { readonly type: string; readonly cache_missed_input_tokens?: number } | null | undefined;
 
 export type WireEvent = { readonly type: string };
 

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Ask, Counts, Segment, WireName } from "./ask.ts";
+import { CacheDiagnosis } from "./cache-diagnosis.ts";
 import type { Reply } from "./reply.ts";
 import type { Turn } from "./script.ts";
 
@@ -24,6 +25,7 @@ export class PromptCache {
   readonly #bytesPerToken: number;
   readonly #prefixes = new Set<string>();
   readonly #prompts = new Map<string, readonly string[]>();
+  readonly #diagnosis = new CacheDiagnosis();
 
   constructor(bytesPerToken: number) {
     this.#bytesPerToken = bytesPerToken;
@@ -51,6 +53,7 @@ export class PromptCache {
       cacheWrite: said.usage?.cacheWrite ?? counted.cacheWrite,
       output: said.usage?.output ?? counted.output,
       reasoning: said.usage?.reasoning ?? counted.reasoning,
+      cacheMiss: wire === "anthropic" ? this.#diagnosis.compare(ask, counted.input + counted.cacheWrite) : undefined,
     };
   }
 

@@ -81,6 +81,8 @@ const turn = z.strictObject({
   /** In Anthropic's words; OpenAI's wire gets what is nearest. */
   stop: stop.optional(),
   fault: fault.optional(),
+  /** Sent with the reply, as a vendor tells what is left of a rate limit. */
+  headers: z.record(z.string(), z.string()).optional(),
   /** Before the first byte, and between two events. */
   delayMs: z.int().nonnegative().optional(),
   chunkDelayMs: z.int().nonnegative().optional(),

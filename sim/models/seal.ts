@@ -18,3 +18,6 @@ export const isSealed = (value: string, prefix: string, ...facts: readonly strin
 export function hashOf(...facts: readonly unknown[]): string {
   return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 24);
 }
+
+/** Of Anthropic's message that answers the request `seed` grew from. */
+export const messageIdOf = (seed: string): string => `msg_${hashOf(seed, "message")}`;

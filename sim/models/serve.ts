@@ -93,6 +93,7 @@ async function play({ wire, ask, scene, player, response, note }: Playing, gone:
   const counts = player.cache.charge(wire.name, ask, { reply, usage: turn.usage });
   const answer = wire.answer(ask, reply, counts);
   response.setHeader(wire.requestIdHeader, requestId());
+  for (const [name, value] of Object.entries(turn.headers ?? {})) response.setHeader(name, value);
   // Without a stream there is no event to carry the failure.
   if (fault?.kind === "error-event" && !ask.stream) throw new Refusal(529, fault.message, { type: fault.type });
   note(200);

@@ -21,7 +21,8 @@ const QUOTA_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /** Texts of 400s: "prompt is too long: 1000001 tokens > 1000000 maximum", "input length and `max_tokens` exceed context limit". */
-const TOO_LONG = /prompt is too long|exceeds? (the )?context (limit|window)|exceeds? the maximum number of tokens/i;
+const TOO_LONG =
+  /(prompt|input) is too long|exceeds? (the )?context (limit|window)|exceeds? the maximum number of tokens/i;
 
 /** Sent as a plain 400 invalid_request_error. */
 const NO_CREDIT = /credit balance is too low/i;
@@ -40,7 +41,21 @@ export function readAnthropicFault(error: unknown): ModelError {
   });
 }
 
+/** How Bedrock names what breaks off a stream, where no status tells. */
+const BEDROCK_FAULTS: ReadonlyMap<string, ModelFault> = new Map([
+  ["throttlingException", "rate-limited"],
+  ["serviceQuotaExceededException", "quota"],
+  ["serviceUnavailableException", "overloaded"],
+  ["modelNotReadyException", "overloaded"],
+  ["modelTimeoutException", "server"],
+  ["modelStreamErrorException", "server"],
+  ["internalServerException", "server"],
+  ["accessDeniedException", "authentication"],
+]);
+
 export function anthropicFault({ status, type, code, message }: Failure): ModelFault {
+  const bedrock = BEDROCK_FAULTS.get(type ?? "");
+  if (bedrock) return bedrock;
   if (status === 402 || type === "billing_error" || NO_CREDIT.test(message)) return "quota";
   if (code !== null && QUOTA_CODES.has(code)) return "quota";
   if (status === 401 || status === 403) return "authentication";
@@ -51,6 +66,7 @@ export function anthropicFault({ status, type, code, message }: Failure): ModelF
   // The vendor's SDK, too, tries again after a timeout or a lock conflict.
   if (status === 408 || status === 409) return "server";
   if (status !== undefined && status < 500) return "invalid-request";
-  if (type === "invalid_request_error" || type === "not_found_error") return "invalid-request";
+  if (type === "invalid_request_error" || type === "not_found_error" || type === "validationException")
+    return "invalid-request";
   return "server";
 }

@@ -22,7 +22,13 @@ const WireUsage = z.object({
   output_tokens: count,
   output_tokens_details: z.object({ thinking_tokens: count }).nullish(),
 });
-const Start = z.object({ message: z.object({ usage: WireUsage }) });
+const Start = z.object({
+  message: z.object({
+    id: z.string().nullish(),
+    usage: WireUsage,
+    diagnostics: z.object({ cache_miss_reason: z.object({ type: z.string() }).nullish() }).nullish(),
+  }),
+});
 const BlockStart = z.object({
   index: z.number(),
   content_block: z.custom<WireBlock>((value) => z.object({ type: z.string() }).safeParse(value).success),
@@ -49,12 +55,18 @@ export async function readMessage(events: AsyncIterable<SentEvent>, names: Names
   const drafts = new Map<number, Draft>();
   let usage = NO_USAGE;
   let stop: string | null = null;
+  let id: string | null = null;
+  let cacheMiss: string | null = null;
   for await (const sent of events) {
     const { type, value } = readSent(sent.data);
     switch (type) {
-      case "message_start":
-        usage = laterUsage(usage, readEvent(Start, value).message.usage);
+      case "message_start": {
+        const { message } = readEvent(Start, value);
+        usage = laterUsage(usage, message.usage);
+        id = message.id ?? null;
+        cacheMiss = message.diagnostics?.cache_miss_reason?.type ?? null;
         break;
+      }
       case "content_block_start": {
         const { index, content_block } = readEvent(BlockStart, value);
         drafts.set(index, openDraft(content_block));
@@ -74,7 +86,7 @@ export async function readMessage(events: AsyncIterable<SentEvent>, names: Names
       case "message_stop":
         return finish(
           [...drafts.values()].map((draft) => closeDraft(draft, names.toolNames)),
-          { wireStop: stop, usage, name: names.name },
+          { wireStop: stop, usage, cacheMiss, id, name: names.name },
         );
       default: // Pings, and what the vendor adds later.
     }
@@ -124,11 +136,17 @@ function closeDraft({ start, text, signature, json }: Draft, toolNames: Readonly
   }
 }
 
-type Ending = { readonly wireStop: string | null; readonly usage: Usage; readonly name: string };
+type Ending = {
+  readonly wireStop: string | null;
+  readonly usage: Usage;
+  readonly cacheMiss: string | null;
+  readonly id: string | null;
+  readonly name: string;
+};
 
-function finish(all: readonly Block[], { wireStop, usage, name }: Ending): ModelReply {
+function finish(all: readonly Block[], { wireStop, usage, cacheMiss, id, name }: Ending): ModelReply {
   const stop = readStop(wireStop);
-  if (stop === "refused") return { parts: all.flatMap(spoken), stop, usage, opaque: null };
+  if (stop === "refused") return { parts: all.flatMap(spoken), stop, usage, cacheMiss, opaque: null };
   const isCut = stop === "output-limit" || stop === "window-exceeded";
   const blocks = all.filter((block) => !(isCut && block.cutOff));
   const parts = blocks.flatMap(({ part }) => part ?? []);
@@ -136,9 +154,9 @@ function finish(all: readonly Block[], { wireStop, usage, name }: Ending): Model
   // A message may not end in a thought, except one the vendor itself will continue.
   const keep = stop === "paused" ? wires.length : wires.findLastIndex(({ type }) => !type.includes("thinking")) + 1;
   // Text, because a store may reorder the keys of an object and the vendor compares bytes.
-  const opaque = { provider: "anthropic", model: name, value: JSON.stringify(wires.slice(0, keep)) };
+  const opaque = { provider: "anthropic", model: name, value: JSON.stringify({ id, blocks: wires.slice(0, keep) }) };
   const calls = parts.some(({ kind }) => kind === "call");
-  return { parts, stop: stop === "finished" && calls ? "tool-calls" : stop, usage, opaque };
+  return { parts, stop: stop === "finished" && calls ? "tool-calls" : stop, usage, cacheMiss, opaque };
 }
 
 /** After a refusal the vendor asks to drop the turn: its calls are not run and its thoughts not sent back. */

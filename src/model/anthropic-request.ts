@@ -2,7 +2,6 @@
 import type {
   ContentBlockParam,
   MessageCreateParamsStreaming,
-  MessageParam,
   TextBlockParam,
   ThinkingConfigParam,
   ToolResultBlockParam,
@@ -10,35 +9,28 @@ import type {
 } from "@anthropic-ai/sdk/resources/messages/messages";
 import { z } from "zod";
 import type { Observation, OpaqueState, ReplyPart } from "../journal.ts";
-import type { Message, ModelRequest, ToolSpec } from "./model.ts";
+import { CACHE, withBreakpoints, type Turn } from "./anthropic-breakpoints.ts";
+import type { Message, ModelFacts, ModelRequest, ToolSpec } from "./model.ts";
+import { effortFor } from "./quirks.ts";
 import { objectInput, safeWord } from "./wire.ts";
-
-type UserTurn = { readonly role: "user"; readonly content: (TextBlockParam | ToolResultBlockParam)[] };
-type AssistantTurn = { readonly role: "assistant"; readonly content: ContentBlockParam[] };
-type Turn = UserTurn | AssistantTurn;
-
-const CACHE = { type: "ephemeral" } as const;
-
-/**
- * The last breakpoint writes this turn. The one before it stands where the last request wrote, so it hits even when
- * many parallel calls put more than the vendor's look-back of 20 blocks in between. One of the four stays unused.
- */
-const ROLLING_BREAKPOINTS = 2;
 
 /** Stands for blank text, which the API refuses. */
 const EMPTY = "(empty)";
 
-export function toMessageParams(
-  request: ModelRequest,
-  name: string,
-  outputTokensMax: number,
-): MessageCreateParamsStreaming {
+/** The vendor's name of the model. `asksWhyMissed`: only Anthropic itself tells why its cache missed. */
+export type Asked = { readonly name: string; readonly facts: ModelFacts; readonly asksWhyMissed: boolean };
+
+export function toMessageParams(request: ModelRequest, asked: Asked): MessageCreateParamsStreaming {
+  const { name, facts, asksWhyMissed } = asked;
   const system: TextBlockParam[] = [{ type: "text", text: orEmpty(request.system), cache_control: CACHE }];
+  const effort = effortFor(request.effort, facts.quirks);
   return {
     model: name,
-    max_tokens: Math.min(request.outputTokensMax, outputTokensMax),
+    max_tokens: Math.min(request.outputTokensMax, facts.outputTokensMax),
     stream: true,
-    ...(takesAdaptiveThinking(name) ? { thinking: THINKING } : {}),
+    ...(facts.quirks.thinks ? { thinking: THINKING } : {}),
+    ...(effort ? { output_config: { effort } } : {}),
+    ...(asksWhyMissed ? { diagnostics: { previous_message_id: lastOwnId(request.messages, name) } } : {}),
     system,
     ...(request.tools.length > 0 ? { tools: request.tools.map(toTool) } : {}),
     messages: withBreakpoints(toTurns(request, name)),
@@ -52,11 +44,6 @@ export function toolNames(tools: readonly ToolSpec[]): ReadonlyMap<string, strin
 
 /** Summaries are asked for because the newer models else hide what they say between two calls. */
 const THINKING: ThinkingConfigParam = { type: "adaptive", display: "summarized" };
-
-/** Claude 4.5 and older answer 400 to adaptive thinking. */
-function takesAdaptiveThinking(name: string): boolean {
-  return !/^claude-(3|(opus|sonnet|haiku)-4(-[0-5])?(-2\d{7})?$)/.test(name);
-}
 
 function wireName(tool: ToolSpec): string {
   if (tool.native === "shell") return "bash";
@@ -94,7 +81,7 @@ function toTurn(message: Message, tools: ReadonlyMap<string, ToolSpec>, name: st
     case "model":
       return {
         role: "assistant",
-        content: readOwnBlocks(message.opaque, name) ?? message.parts.flatMap((part) => rebuild(part, tools)),
+        content: readOwn(message.opaque, name)?.blocks ?? message.parts.flatMap((part) => rebuild(part, tools)),
       };
   }
 }
@@ -107,13 +94,21 @@ function toToolResult({ callId, text, isError }: Observation): ToolResultBlockPa
  * The one place where a vendor's shape is taken on trust: these are the blocks this adapter received and wrote down.
  * Thinking is bound to the model that thought, so another model's blocks are not sent.
  */
-const OwnBlocks = z.array(
-  z.custom<ContentBlockParam>((value) => z.object({ type: z.string() }).safeParse(value).success),
-);
+const OwnState = z.object({
+  id: z.string().nullable(),
+  blocks: z.array(z.custom<ContentBlockParam>((value) => z.object({ type: z.string() }).safeParse(value).success)),
+});
 
-function readOwnBlocks(opaque: OpaqueState | null, name: string): ContentBlockParam[] | null {
+function readOwn(opaque: OpaqueState | null, name: string): z.infer<typeof OwnState> | null {
   if (opaque?.provider !== "anthropic" || opaque.model !== name) return null;
-  return OwnBlocks.parse(JSON.parse(z.string().parse(opaque.value)));
+  // Another release may have written another shape: then the turn is rebuilt from its parts.
+  return OwnState.safeParse(JSON.parse(z.string().parse(opaque.value))).data ?? null;
+}
+
+/** Null is the vendor's word for a first request. */
+function lastOwnId(messages: readonly Message[], name: string): string | null {
+  const last = messages.findLast((message) => message.kind === "model");
+  return last?.kind === "model" ? (readOwn(last.opaque, name)?.id ?? null) : null;
 }
 
 function orEmpty(text: string): string {
@@ -134,14 +129,4 @@ function rebuild(part: ReplyPart, tools: ReadonlyMap<string, ToolSpec>): readonl
       return [{ type: "tool_use", id: safeWord(id), name, input: objectInput(input, spec) }];
     }
   }
-}
-
-function withBreakpoints(turns: readonly Turn[]): MessageParam[] {
-  const users = turns.filter((turn) => turn.role === "user");
-  const marked = new Set(users.slice(-ROLLING_BREAKPOINTS));
-  return turns.map((turn) => {
-    if (turn.role === "assistant" || !marked.has(turn)) return turn;
-    const last = turn.content.at(-1);
-    return last ? { ...turn, content: [...turn.content.slice(0, -1), { ...last, cache_control: CACHE }] } : turn;
-  });
 }

@@ -4,8 +4,9 @@ import { Stream } from "@anthropic-ai/sdk/core/streaming";
 import { readAnthropicFault } from "./anthropic-fault.ts";
 import { readMessage } from "./anthropic-reply.ts";
 import { toMessageParams, toolNames } from "./anthropic-request.ts";
-import type { Model, ModelFacts } from "./model.ts";
+import type { Model, ModelFacts, RatesLeft } from "./model.ts";
 import { watchStream } from "./watch-stream.ts";
+import { readRateLeft } from "./wire.ts";
 
 /** The API sends a ping every few seconds while the model thinks, so two silent minutes mean a dead connection. */
 const IDLE_MS_MAX = 120_000;
@@ -23,22 +24,48 @@ export type AnthropicOptions = {
 };
 
 export function anthropicModel(options: AnthropicOptions): Model {
-  const { apiKey, name, facts, idleMsMax = IDLE_MS_MAX } = options;
-  const baseURL = options.baseUrl ?? BASE_URL;
+  const { apiKey, baseUrl, name, ...rest } = options;
+  const baseURL = baseUrl ?? BASE_URL;
   // Its log would print parts of the transcript.
   const client = new Anthropic({ apiKey, authToken: null, baseURL, maxRetries: 0, logLevel: "off" });
+  return claudeModel(client, { ...rest, id: `anthropic/${name}`, name, asksWhyMissed: true });
+}
+
+export type ClaudeOptions = {
+  readonly id: string;
+  /** As the client's service calls the model. */
+  readonly name: string;
+  readonly facts: ModelFacts;
+  readonly asksWhyMissed: boolean;
+  readonly idleMsMax?: number;
+};
+
+/** The part of the SDK's clients that is the same at Anthropic and at the clouds. */
+export type ClaudeClient = { readonly messages: Pick<Anthropic.Messages, "create"> };
+
+export function claudeModel(client: ClaudeClient, options: ClaudeOptions): Model {
+  const { id, name, facts, idleMsMax = IDLE_MS_MAX } = options;
   return {
-    id: `anthropic/${name}`,
+    id,
     facts,
     async reply(request, signal) {
-      const params = toMessageParams(request, name, facts.outputTokensMax);
+      const params = toMessageParams(request, options);
+      const answer: { headers?: Headers } = {};
       const open = async (signal: AbortSignal) => {
         const response = await client.messages.create(params, { signal }).asResponse();
+        answer.headers = response.headers;
         // Raw, because the parsed stream hides pings and they are signs of life.
         return Stream.rawEvents(response);
       };
       const events = watchStream(open, { idleMsMax, readFault: readAnthropicFault }, signal);
-      return readMessage(events, { name, toolNames: toolNames(request.tools) });
+      const reply = await readMessage(events, { name, toolNames: toolNames(request.tools) });
+      return { ...reply, ratesLeft: readRatesLeft(answer.headers) };
     },
   };
+}
+
+function readRatesLeft(headers: Headers | undefined): RatesLeft {
+  const read = (kind: string) =>
+    readRateLeft(headers, `anthropic-ratelimit-${kind}-limit`, `anthropic-ratelimit-${kind}-remaining`);
+  return { requests: read("requests"), inputTokens: read("input-tokens"), outputTokens: read("output-tokens") };
 }

@@ -1,6 +1,6 @@
 /** What the two adapters share on their way to a wire: names, tool inputs and headers. Knows no vendor. */
 import { z } from "zod";
-import { ModelError, type ToolSpec } from "./model.ts";
+import { ModelError, type RateLeft, type ToolSpec } from "./model.ts";
 
 /** Both vendors refuse other characters or more of them in tool names and call ids; models of the other one may have used them. */
 export function safeWord(word: string): string {
@@ -51,4 +51,11 @@ export function readRetryAfterMs(headers: Headers | undefined): number | null {
   if (ms >= 0) return Math.ceil(ms);
   const seconds = Number.parseFloat(headers?.get("retry-after") ?? "");
   return seconds >= 0 ? Math.ceil(seconds * 1000) : null;
+}
+
+/** Two headers with whole numbers, or null when the vendor sent none. */
+export function readRateLeft(headers: Headers | undefined, limitName: string, remainingName: string): RateLeft | null {
+  const limit = Number.parseInt(headers?.get(limitName) ?? "", 10);
+  const remaining = Number.parseInt(headers?.get(remainingName) ?? "", 10);
+  return limit > 0 && remaining >= 0 ? { limit, remaining } : null;
 }

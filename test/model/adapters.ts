@@ -1,4 +1,5 @@
 /** The adapters over the stand-in's wire, and a small run around them. */
+import { z } from "zod";
 import { startModels, type Models, type Script } from "../../sim/models/models.ts";
 import type { ToolCall } from "../../src/journal.ts";
 import { anthropicModel } from "../../src/model/anthropic.ts";
@@ -70,3 +71,9 @@ export const work: readonly Turn[] = [
   { thinking: "There.", do: [{ do: "edit", path: "a", old: "teh", new: "the" }] },
   { text: "Fixed." },
 ];
+
+/** The part of the opaque state that must stand in the next request byte for byte. */
+export function ownBytes({ opaque }: ModelReply): string {
+  const value = z.string().parse(opaque?.value);
+  return value.slice(value.indexOf("[") + 1, value.lastIndexOf("]"));
+}

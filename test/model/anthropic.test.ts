@@ -2,12 +2,14 @@ import { expect, test } from "vitest";
 import { anthropicFault } from "../../src/model/anthropic-fault.ts";
 import { readMessage } from "../../src/model/anthropic-reply.ts";
 import { toMessageParams, toolNames } from "../../src/model/anthropic-request.ts";
+import { modelFacts } from "../../src/model/catalog.ts";
 import type { Message, ModelFault } from "../../src/model/model.ts";
 import { askWith, edit, observe, patch, play, search, shell, user } from "./transcripts.ts";
 
 const name = "claude-opus-5-5";
 const cached = { cache_control: { type: "ephemeral" } };
-const params = (messages: readonly Message[]) => toMessageParams(askWith(messages), name, 128_000);
+const asked = (model: string) => ({ name: model, facts: modelFacts(`anthropic/${model}`), asksWhyMissed: true });
+const params = (messages: readonly Message[]) => toMessageParams(askWith(messages), asked(name));
 
 const call = (id: string, tool: string, input: unknown) => ({ kind: "call", call: { id, tool, input } }) as const;
 
@@ -73,14 +75,18 @@ test("own blocks go back as they came, to the same model only", () => {
   const turn = (model: string): Message => ({
     kind: "model",
     parts: [{ kind: "text", text: "Yes." }],
-    opaque: { provider: "anthropic", model, value: JSON.stringify(blocks) },
+    opaque: { provider: "anthropic", model, value: JSON.stringify({ id: "msg_1", blocks }) },
   });
   expect(JSON.stringify(params([user("?"), turn(name)]).messages[1]?.content)).toBe(JSON.stringify(blocks));
   expect(params([user("?"), turn("claude-sonnet-5")]).messages[1]?.content).toEqual([{ type: "text", text: "Yes." }]);
 });
 
 test("a turn that left nothing to send is skipped, and its neighbours join", () => {
-  const empty: Message = { kind: "model", parts: [], opaque: { provider: "anthropic", model: name, value: "[]" } };
+  const empty: Message = {
+    kind: "model",
+    parts: [],
+    opaque: { provider: "anthropic", model: name, value: '{"id":null,"blocks":[]}' },
+  };
   expect(params([user("Go."), empty, user("Go on.")]).messages).toEqual([
     {
       role: "user",
@@ -92,23 +98,37 @@ test("a turn that left nothing to send is skipped, and its neighbours join", () 
   ]);
 });
 
-test("there are never more than four breakpoints, and the last request's one stands again", () => {
-  const turn = (at: number): readonly Message[] => [
-    { kind: "model", parts: Array.from({ length: 30 }, (_, i) => call(`c${at}_${i}`, "shell", {})), opaque: null },
-    observe(...Array.from({ length: 30 }, (_, i) => [`c${at}_${i}`, "ok"] as const)),
-  ];
-  const marks = (messages: readonly Message[]) => JSON.stringify(params(messages)).split("cache_control").length - 1;
-  const places = (messages: readonly Message[]) =>
-    params(messages).messages.flatMap(({ content }, at) =>
-      JSON.stringify(content).includes("cache_control") ? [at] : [],
-    );
-  const one = [user("Go."), ...turn(1)];
-  const two = [...one, ...turn(2)];
-  expect([marks([user("Go.")]), marks(one), marks(two)]).toEqual([2, 3, 3]);
-  expect([places(one), places(two)]).toEqual([
-    [0, 2],
-    [2, 4],
-  ]);
+/** A turn of `calls` calls and their results. */
+const turn = (at: number, calls: number): readonly Message[] => [
+  { kind: "model", parts: Array.from({ length: calls }, (_, i) => call(`c${at}_${i}`, "shell", {})), opaque: null },
+  observe(...Array.from({ length: calls }, (_, i) => [`c${at}_${i}`, "ok"] as const)),
+];
+const turns = (...calls: readonly number[]) => [user("Go."), ...calls.flatMap((count, at) => turn(at, count))];
+/** Which messages end in a breakpoint. */
+const places = (messages: readonly Message[]) =>
+  params(messages).messages.flatMap(({ content }, at) =>
+    JSON.stringify(content).includes("cache_control") ? [at] : [],
+  );
+
+test.each<[string, readonly number[], readonly number[]]>([
+  ["one message", [], [0]],
+  ["a first turn", [30], [0, 2]],
+  ["long turns: the ends of this request, of the last and of the one before", [30, 30, 30], [2, 4, 6]],
+  ["short turns: the third reaches back as far as the vendor looks", Array.from({ length: 15 }, () => 1), [10, 28, 30]],
+])("breakpoints after %s, and one on the system prompt", (_, calls, expected) => {
+  expect(places(turns(...calls))).toEqual(expected);
+  expect(JSON.stringify(params(turns(...calls))).split("cache_control")).toHaveLength(expected.length + 2);
+});
+
+test("effort goes along where the model takes it, and why the cache missed is asked of Anthropic alone", () => {
+  const request = askWith([user("Hi")], { effort: "high" });
+  expect(toMessageParams(request, asked(name))).toMatchObject({
+    output_config: { effort: "high" },
+    diagnostics: { previous_message_id: null },
+  });
+  const cloud = { ...asked("claude-haiku-4-5"), asksWhyMissed: false };
+  expect(Object.keys(toMessageParams(request, cloud))).not.toContain("output_config");
+  expect(Object.keys(toMessageParams(request, cloud))).not.toContain("diagnostics");
 });
 
 test.each([
@@ -121,7 +141,7 @@ test.each([
   ["claude-sonnet-4-20250514", false],
   ["claude-3-7-sonnet-latest", false],
 ])("%s is asked to think adaptively: %s", (model, expected) => {
-  expect("thinking" in toMessageParams(askWith([user("Hi")]), model, 1_000)).toBe(expected);
+  expect("thinking" in toMessageParams(askWith([user("Hi")]), asked(model))).toBe(expected);
 });
 
 const start = (index: number, content_block: object) => ({ type: "content_block_start", index, content_block });
@@ -150,7 +170,7 @@ test("a whole call with malformed input reaches the dispatcher as raw text", asy
   const reply = await read([...command(0, '{"command": ls}'), ...end("tool_use")]);
   expect(reply.parts).toEqual([call("t0", "shell", '{"command": ls}')]);
   expect(reply.opaque?.value).toBe(
-    '[{"type":"tool_use","id":"t0","name":"bash","input":{"invalid_json":"{\\"command\\": ls}"},"caller":{"type":"direct"}}]',
+    '{"id":null,"blocks":[{"type":"tool_use","id":"t0","name":"bash","input":{"invalid_json":"{\\"command\\": ls}"},"caller":{"type":"direct"}}]}',
   );
 });
 
@@ -167,7 +187,7 @@ test.each(["max_tokens", "model_context_window_exceeded"])("at %s the call that 
 
 test("a thought that led nowhere is not sent back: no message may end in one", async () => {
   const reply = await read([...thought, ...command(1, '{"command":"rm'), ...end("max_tokens")]);
-  expect([reply.stop, reply.opaque?.value]).toEqual(["output-limit", "[]"]);
+  expect([reply.stop, reply.opaque?.value]).toEqual(["output-limit", '{"id":null,"blocks":[]}']);
 });
 
 test("a refused reply keeps its words and nothing that could run or be sent back", async () => {
@@ -180,7 +200,7 @@ test("what the vendor paused goes back whole", async () => {
   const reply = await read([...thought, ...end("pause_turn")]);
   expect([reply.stop, reply.opaque?.value]).toEqual([
     "paused",
-    '[{"type":"thinking","thinking":"Hm.","signature":"sig"}]',
+    '{"id":null,"blocks":[{"type":"thinking","thinking":"Hm.","signature":"sig"}]}',
   ]);
 });
 

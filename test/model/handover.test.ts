@@ -1,11 +1,11 @@
 /** A run may move to another model between any two turns; what only the first understands must not trip the second. */
 import { expect, test } from "vitest";
-import { z } from "zod";
 import { user } from "./transcripts.ts";
 import {
   ask,
   converse,
   opus,
+  ownBytes,
   said,
   sol,
   sonnet,
@@ -34,8 +34,8 @@ test.each<[string, Open, Open]>([
   const { replies } = await converse([one, two, one, two], [user("Fix the typo.")]);
   expect(replies.map(({ stop }) => stop)).toEqual(["tool-calls", "tool-calls", "tool-calls", "finished"]);
   expect(models.requests.map(({ status, turn }) => [status, turn])).toEqual([0, 1, 2, 3].map((turn) => [200, turn]));
-  const third = JSON.stringify(models.requests[2]?.body);
-  expect(third).toContain(z.string().parse(replies[0]?.opaque?.value).slice(1, -1));
+  const [reply = never()] = replies;
+  expect(JSON.stringify(models.requests[2]?.body)).toContain(ownBytes(reply));
 });
 
 test("Claude's pause is not an end: the next request lets it go on", async () => {
