@@ -101,6 +101,16 @@ export type JournalEntry =
   | { readonly kind: "steered"; readonly text: string; readonly by?: string }
   /** Old tool output before this message of the transcript was replaced by a line. */
   | { readonly kind: "cleared"; readonly turn: number; readonly before: number; readonly tokens: number }
+  /** The model's answer to the request for a summary. It is no turn of the transcript, and costs what it costs. */
+  | {
+      readonly kind: "summarised";
+      readonly turn: number;
+      readonly model: string;
+      readonly text: string;
+      readonly usage: Usage;
+      readonly costUsd: number;
+      readonly wallMs: number;
+    }
   /** Everything before this message of the transcript, the brief and people's words excepted, was replaced by the summary. */
   | {
       readonly kind: "compacted";

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pino, type Logger } from "pino";
 import { TransientError } from "./failure.ts";
 import { openForge } from "./forge/github.ts";
-import { defaultModels, openModel } from "./model/open-model.ts";
+import { chooseModels, openModels } from "./model/roles.ts";
 import { Queue } from "./queue/queue.ts";
 import { openRecords } from "./run/records.ts";
 import { PROGRESS_GAP_MS } from "./run/progress.ts";
@@ -115,7 +115,7 @@ export async function runQueued(
 /** Everything a run needs, checked: models with keys, a sandbox that isolates. */
 export async function openRunParts(settings: Settings, log: Logger): Promise<RunParts> {
   const github = requireGitHub(settings);
-  const models = defaultModels(settings);
+  chooseModels(settings); // Missing keys are told at the start, not by the first task.
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => log.warn({}, message));
   const { reader, writer } = openForge(github);
@@ -124,7 +124,9 @@ export async function openRunParts(settings: Settings, log: Logger): Promise<Run
     ...{ reader, writer, sandbox, log, now: Date.now },
     progressGapMs: PROGRESS_GAP_MS,
     mirrors: new Mirrors(join(settings.dataDir, "mirrors")),
-    openModel: async (role) => openModel(role === "reviewer" ? models.reviewer : models.author, settings),
+    openModels: async (role, wanted) => openModels(settings, role, wanted),
+    wantsOpinion: settings.secondOpinion,
+    dayLimits: settings.dayLimits,
     runsDir: join(settings.dataDir, "runs"),
     limits: settings.limits,
     secrets: [github.privateKey, github.webhookSecret, anthropic?.apiKey, openai?.apiKey].filter(
@@ -133,8 +135,9 @@ export async function openRunParts(settings: Settings, log: Logger): Promise<Run
   };
 }
 
-function withRecords({ secrets, now }: RunParts, database: Database, task: TaskRun["task"], attempt: number): TaskRun {
-  return { task, attempt, records: openRecords(database, { taskId: task.id, attempt, now, secrets }) };
+function withRecords(parts: RunParts, database: Database, task: TaskRun["task"], attempt: number): TaskRun {
+  const { secrets, now, dayLimits } = parts;
+  return { task, attempt, records: openRecords(database, task, { attempt, now, secrets, dayLimits }) };
 }
 
 /** The App's own name is asked of GitHub. While GitHub is away deliveries are taken all the same, under the usual name. */

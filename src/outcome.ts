@@ -32,11 +32,34 @@ export type Spend = {
   readonly wallMs: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** The one that did the work, or the last of those that did. */
   readonly model: string;
+  /** When and why the work passed from one model to the next; [] as a rule. */
+  readonly switches: readonly ModelSwitch[];
 };
 
-/** Why the agent stopped: it said so, or a limit did. */
-export type Ending = { readonly kind: "reported" } | { readonly kind: "limit"; readonly limit: string };
+/** `reason` is a fault of model/model.ts. */
+export type ModelSwitch = {
+  readonly turn: number;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+};
+
+/** Of a round: the author mends what blocks, and the reviewer looks again. */
+export type SecondOpinion = {
+  readonly round: number;
+  readonly model: string;
+  readonly verdict: "approves" | "blocks" | "none";
+  readonly summary: string;
+  readonly findings: readonly Finding[];
+};
+
+/** Why the agent stopped: it said so, a limit did, or a person. */
+export type Ending =
+  | { readonly kind: "reported" }
+  | { readonly kind: "limit"; readonly limit: string }
+  | { readonly kind: "stopped"; readonly by: string };
 
 export type Outcome =
   | {
@@ -50,6 +73,8 @@ export type Outcome =
       readonly files: readonly FileChange[];
       readonly commands: readonly CommandRun[];
       readonly checks: readonly Check[];
+      /** The last round's; null when none was asked for. */
+      readonly opinion: SecondOpinion | null;
       readonly ending: Ending;
       readonly spend: Spend;
     }

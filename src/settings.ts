@@ -21,6 +21,9 @@ export type GitHubSettings = {
 
 export type RunLimits = { readonly turnsMax: number; readonly wallMsMax: number; readonly usdMax: number };
 
+/** USD in a UTC day, of one repository and of one installation. */
+export type DayLimits = { readonly repoUsdMax: number; readonly installationUsdMax: number };
+
 export type Settings = ModelSettings & {
   /** Absolute; mirrors, run workspaces and the embedded database live below it. */
   readonly dataDir: string;
@@ -33,10 +36,17 @@ export type Settings = ModelSettings & {
   /** "provider/name", or null for the first provider that has a key. */
   readonly authorModel: string | null;
   readonly reviewerModel: string | null;
+  /** For looking things up; null for the author's vendor's small one. */
+  readonly smallModel: string | null;
+  /** Asked in this order when a model cannot go on; null for another vendor's model where there is a key. */
+  readonly fallbackModels: readonly string[] | null;
+  /** Whether another model looks at a change before it is published. A repository may turn it off for itself. */
+  readonly secondOpinion: boolean;
   readonly label: string;
   /** Runs a worker works on at once. */
   readonly concurrency: number;
   readonly limits: RunLimits;
+  readonly dayLimits: DayLimits;
   readonly sandboxDriver: "bubblewrap" | "host";
   /** Host folders bound read-only into the sandbox as /opt/NAME, NAME/bin on its PATH (language tool chains). */
   readonly sandboxTools: readonly string[];
@@ -46,6 +56,8 @@ export type Settings = ModelSettings & {
 const text = z.string().trim().min(1);
 const url = z.url({ protocol: /^https?$/ });
 const whole = z.coerce.number().int().positive();
+
+const MODELS = 'must be "none" or provider/model, with commas between several';
 
 const Environment = z.object({
   APP_ID: whole.optional(),
@@ -62,11 +74,16 @@ const Environment = z.object({
   PULLWRIGHT_DATA: text.optional(),
   PULLWRIGHT_MODEL: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
   PULLWRIGHT_REVIEWER: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
+  PULLWRIGHT_SMALL_MODEL: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
+  PULLWRIGHT_FALLBACKS: text.regex(/^none$|^[a-z-]+\/[^,]+(,[a-z-]+\/[^,]+)*$/, MODELS).optional(),
+  PULLWRIGHT_SECOND_OPINION: z.enum(["on", "off"]).default("on"),
   PULLWRIGHT_LABEL: text.default("agent"),
   PULLWRIGHT_CONCURRENCY: whole.max(200).default(2),
   PULLWRIGHT_TURNS_MAX: whole.max(1000).default(100),
   PULLWRIGHT_MINUTES_MAX: z.coerce.number().positive().max(600).default(30),
   PULLWRIGHT_USD_MAX: z.coerce.number().positive().max(1000).default(5),
+  PULLWRIGHT_USD_PER_DAY: z.coerce.number().positive().max(100_000).default(100),
+  PULLWRIGHT_USD_PER_REPO_DAY: z.coerce.number().positive().max(100_000).default(50),
   PULLWRIGHT_SANDBOX: z.enum(["bubblewrap", "host"]).default("bubblewrap"),
   PULLWRIGHT_SANDBOX_TOOLS: text.optional(),
   PULLWRIGHT_NO_SANDBOX: text.optional(),
@@ -102,6 +119,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     ...readModelSettings(e),
     authorModel: e.PULLWRIGHT_MODEL ?? null,
     reviewerModel: e.PULLWRIGHT_REVIEWER ?? null,
+    smallModel: e.PULLWRIGHT_SMALL_MODEL ?? null,
+    fallbackModels: e.PULLWRIGHT_FALLBACKS === undefined ? null : readFallbacks(e.PULLWRIGHT_FALLBACKS),
+    secondOpinion: e.PULLWRIGHT_SECOND_OPINION === "on",
     label: e.PULLWRIGHT_LABEL,
     concurrency: e.PULLWRIGHT_CONCURRENCY,
     limits: {
@@ -109,6 +129,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       wallMsMax: e.PULLWRIGHT_MINUTES_MAX * 60_000,
       usdMax: e.PULLWRIGHT_USD_MAX,
     },
+    dayLimits: { repoUsdMax: e.PULLWRIGHT_USD_PER_REPO_DAY, installationUsdMax: e.PULLWRIGHT_USD_PER_DAY },
     sandboxDriver: e.PULLWRIGHT_SANDBOX,
     sandboxTools: e.PULLWRIGHT_SANDBOX_TOOLS?.split(":").filter((path) => path !== "") ?? [],
     logLevel: e.PULLWRIGHT_LOG,
@@ -137,6 +158,10 @@ function readGitHub(e: Environment): GitHubSettings | null {
   }
   // A key in one line with \n in it is how most dashboards store it.
   return { appId: e.APP_ID, privateKey: privateKey.replaceAll("\\n", "\n"), webhookSecret: e.WEBHOOK_SECRET, apiUrl };
+}
+
+function readFallbacks(list: string): readonly string[] {
+  return list === "none" ? [] : list.split(",");
 }
 
 function readKeyFile(path: string): string {

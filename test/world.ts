@@ -16,6 +16,8 @@ export type WorldOptions = {
   readonly wire: Wire;
   readonly script: Script;
   readonly files: Readonly<Record<string, string>>;
+  /** Settings other than the usual ones. */
+  readonly env?: Readonly<Record<string, string>>;
   /** False when a test starts workers of its own, as processes. */
   readonly withWorker?: boolean;
 };
@@ -55,7 +57,8 @@ export class World implements AsyncDisposable {
     const github = stack.use(await openGitHub(options.files));
     const models = await startModels({ script: options.script });
     stack.defer(() => models.close());
-    const env = environment({ dataDir, databaseUrl: database.url, github, models, wire: options.wire });
+    const places = { dataDir, databaseUrl: database.url, github, models, wire: options.wire };
+    const env = { ...environment(places), ...options.env };
     const settings = readSettings(env);
     const log = openLog(settings);
     const store = stack.use(await openStore(settings, log));
@@ -141,6 +144,8 @@ function environment({ dataDir, databaseUrl, github, models, wire }: Places): Re
     DATABASE_URL: databaseUrl,
     PULLWRIGHT_DATA: dataDir,
     PORT: "0",
+    // Most scripts have no part for a reviewer.
+    PULLWRIGHT_SECOND_OPINION: "off",
     PULLWRIGHT_LOG: process.env["PULLWRIGHT_TEST_LOG"] ?? "silent",
   };
 }

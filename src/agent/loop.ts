@@ -1,21 +1,25 @@
-/** The agent loop: ask the model, run the calls it made, until it has reported or a limit ends it. Every step is journaled first. */
-import type { Journal, JournalEntry, Usage } from "../journal.ts";
+/** The agent loop: ask the model, run the calls it made, until it has reported or something ends it. Every step is journaled first. */
+import type { Journal, JournalEntry } from "../journal.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Ending, Spend } from "../outcome.ts";
-import { costUsd } from "../model/catalog.ts";
-import type { Message, Model } from "../model/model.ts";
-import { replyWithRetry } from "../model/retry.ts";
+import { ModelError, type ModelChain } from "../model/model.ts";
 import { budgetState, nameTimeLimit, type BudgetState } from "../policy/budget.ts";
 import { dispatchCalls } from "../tools/dispatch.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import { unreachable } from "../failure.ts";
+import { openAsker, type Asked, type Asker } from "./ask.ts";
+import { makeRoom } from "./compaction.ts";
+import { openConversation, type Conversation } from "./conversation.ts";
 import { explainModelError } from "./model-failure.ts";
 import { nextStep } from "./next-step.ts";
+import type { Purse } from "./purse.ts";
+import { readResumption, type Resumption } from "./resumption.ts";
+import { Stopped, type Inbox } from "./inbox.ts";
 import type { SystemPrompt } from "./system-prompt.ts";
-import { turnMessages } from "./transcript.ts";
+import { steerText, turnMessages } from "./transcript.ts";
 
 export type Agent = {
-  readonly model: Model;
+  readonly models: ModelChain;
   readonly toolset: Toolset;
   readonly system: SystemPrompt;
   readonly brief: string;
@@ -23,10 +27,13 @@ export type Agent = {
   readonly limits: RunLimits;
   /** Names the run to the vendor's prompt cache. */
   readonly cacheKey: string;
-  /** Whether the report tool has been called. */
-  readonly hasReported: () => boolean;
-  /** Writes one reply's usage to the ledger; the next call starts only after it resolves. */
-  readonly charge: (turn: number, model: string, usage: Usage, costUsd: number) => Promise<void>;
+  /** How often the report tool has been called. */
+  readonly reports: () => number;
+  readonly purse: Purse;
+  /** What people say to the run while it is live. */
+  readonly inbox: Inbox;
+  /** What an earlier process wrote of this agent; [] for a fresh start. */
+  readonly written: readonly JournalEntry[];
   readonly now: () => number;
 };
 
@@ -37,127 +44,149 @@ export type AgentEnd = {
   readonly spend: Spend;
 };
 
-/** Output tokens of one reply, thinking included: enough for a large file in one call, little enough to stream in minutes. */
-const OUTPUT_TOKENS_MAX = 32_000;
+type Replied = Extract<JournalEntry, { kind: "model-replied" }>;
+type End = AgentEnd["ending"];
 
-/** Runs until the end. A limit is an end like any other; a vendor that cannot be reached throws, as does the caller's abort. */
-export async function runAgent(agent: Agent, signal: AbortSignal): Promise<AgentEnd> {
-  const run = new AgentRun(agent);
-  const deadline = AbortSignal.timeout(agent.limits.wallMsMax);
-  try {
-    return await run.toItsEnd(AbortSignal.any([signal, deadline]));
-  } catch (error) {
-    // Only our own deadline is a limit; whoever aborted from outside wants the abort.
-    if (signal.aborted || !deadline.aborted) throw error;
-    return run.end({ kind: "limit", limit: nameTimeLimit(agent.limits.wallMsMax) });
-  }
-}
-
-class AgentRun {
+/** One agent's life: `work` to its report, then `goOn` when its work came back with remarks. */
+export class AgentRun {
   readonly #agent: Agent;
-  readonly #messages: Message[];
+  readonly #asker: Asker;
   readonly #startedAt: number;
-  #turn = 0;
+  readonly #resumption: Resumption;
+  readonly #conversation: Conversation;
+  #turn: number;
   #nudges = 0;
-  #usd = 0;
-  #input = 0;
-  #output = 0;
-  #lastText = "";
+  #lastText: string;
   #warned = false;
 
   constructor(agent: Agent) {
+    const { models, journal, purse, now } = agent;
     this.#agent = agent;
-    this.#startedAt = agent.now();
-    this.#messages = [{ kind: "user", text: agent.brief }];
+    this.#asker = openAsker({ models, journal, purse, now });
+    this.#startedAt = now();
+    this.#resumption = readResumption(agent.written, agent.brief);
+    this.#conversation = openConversation(this.#resumption.messages);
+    this.#turn = this.#resumption.turn;
+    this.#lastText = this.#resumption.lastText;
   }
 
-  async toItsEnd(signal: AbortSignal): Promise<AgentEnd> {
-    const { model, journal, system, brief } = this.#agent;
-    await journal.append({ kind: "briefed", model: model.id, promptHash: system.hash, brief });
+  /** A limit is an end like any other; models that cannot be reached throw, as does the caller's abort. */
+  async work(signal: AbortSignal): Promise<AgentEnd> {
+    const { system, brief, journal } = this.#agent;
+    const model = this.#asker.model().id;
+    if (this.#resumption.kind === "fresh") {
+      await journal.append({ kind: "briefed", model, promptHash: system.hash, brief });
+    } else if (await this.#reportAgain(signal)) {
+      return this.#end({ kind: "reported" });
+    } else if (this.#conversation.messages().at(-1)?.kind === "model") {
+      await this.#steer("Go on where you stopped.");
+    }
+    return await this.#within(signal);
+  }
+
+  /** The same conversation, with this said by the harness. */
+  async goOn(text: string, signal: AbortSignal): Promise<AgentEnd> {
+    this.#nudges = 0;
+    await this.#steer(text);
+    return await this.#within(signal);
+  }
+
+  /** A report that was handed in before the process was lost: the call is run once more, for its effect is a value in our memory. */
+  async #reportAgain(signal: AbortSignal): Promise<boolean> {
+    const { toolset, now, reports } = this.#agent;
+    const call = this.#resumption.reportCall;
+    if (call) await dispatchCalls(toolset, [call], { signal, now, onResult: () => {} });
+    return reports() > 0;
+  }
+
+  async #within(signal: AbortSignal): Promise<AgentEnd> {
+    const { limits, inbox, now } = this.#agent;
+    const deadline = AbortSignal.timeout(Math.max(0, limits.wallMsMax - (now() - this.#startedAt)));
+    try {
+      return this.#end(await this.#toItsEnd(AbortSignal.any([signal, deadline, inbox.stopped])));
+    } catch (error) {
+      // Our own deadline and a person's stop are ends; whoever aborted from outside wants the abort.
+      if (signal.aborted) throw error;
+      const { reason } = inbox.stopped;
+      if (inbox.stopped.aborted && reason instanceof Stopped) return this.#end({ kind: "stopped", by: reason.by });
+      if (!deadline.aborted) throw explainModelError(error, this.#asker.model().id);
+      return this.#end({ kind: "limit", limit: nameTimeLimit(limits.wallMsMax) });
+    }
+  }
+
+  async #toItsEnd(signal: AbortSignal): Promise<End> {
+    const before = this.#agent.reports();
     for (;;) {
+      await this.#hear(signal);
       const budget = this.#budget();
-      if (budget.kind === "over") return this.end({ kind: "limit", limit: budget.limit });
+      if (budget.kind === "over") return { kind: "limit", limit: budget.limit };
       if (budget.kind === "near") await this.#warn(budget.limit);
       this.#turn += 1;
       const reply = await this.#ask(signal);
+      if (reply === null) return { kind: "limit", limit: "the model's context window" };
       const step = nextStep(reply, this.#nudges);
       switch (step.kind) {
         case "dispatch":
           await this.#dispatch(reply, step.calls, signal);
-          if (this.#agent.hasReported()) return this.end({ kind: "reported" });
+          if (this.#agent.reports() > before) return { kind: "reported" };
           break;
         case "ask-again":
-          this.#messages.push(...turnMessages(reply, []));
+          this.#conversation.push(...turnMessages(reply, []));
           // A vendor's pause is not the model's silence: it is asked on without a word, and counts as a turn only.
           if (step.text === null) break;
           this.#nudges += 1;
           await this.#steer(step.text);
           break;
         case "end":
-          return this.end(step.how === "refused" ? { kind: "refused" } : { kind: "reported" });
+          this.#conversation.push(...turnMessages(reply, []));
+          return step.how === "refused" ? { kind: "refused" } : { kind: "reported" };
         default:
           return unreachable(step);
       }
     }
   }
 
-  end(ending: AgentEnd["ending"]): AgentEnd {
-    return {
-      ending,
-      lastText: this.#lastText,
-      spend: {
-        usd: this.#usd,
-        turns: this.#turn,
-        wallMs: this.#agent.now() - this.#startedAt,
-        inputTokens: this.#input,
-        outputTokens: this.#output,
-        model: this.#agent.model.id,
-      },
-    };
+  /** Null when the window is full and no room could be made. */
+  async #ask(signal: AbortSignal): Promise<Replied | null> {
+    if (!(await this.#makeRoom(false, signal))) return null;
+    try {
+      return await this.#askOnce(signal);
+    } catch (error) {
+      if (!(error instanceof ModelError) || error.fault !== "window-exceeded") throw error;
+      if (await this.#makeRoom(true, signal)) return await this.#askOnce(signal);
+      // Before the first reply there is no work to hand in, only something to tell.
+      if (this.#turn === 1) throw error;
+      return null;
+    }
   }
 
-  async #ask(signal: AbortSignal): Promise<Extract<JournalEntry, { kind: "model-replied" }>> {
-    const { model, toolset, system, cacheKey, journal, now, charge } = this.#agent;
-    const askedAt = now();
-    const outputTokensMax = Math.min(OUTPUT_TOKENS_MAX, model.facts.outputTokensMax);
-    const request = {
-      system: system.text,
-      tools: toolset.specs,
-      messages: [...this.#messages],
-      outputTokensMax,
-      cacheKey,
+  async #askOnce(signal: AbortSignal): Promise<Replied> {
+    const question = { ...this.#request(), turn: this.#turn, messages: this.#conversation.messages() };
+    const toEntry = ({ turn, model, parts, stop, usage, costUsd, wallMs, opaque }: Asked): Replied => {
+      return { kind: "model-replied", turn, model, parts, stop, usage, costUsd, wallMs, opaque };
     };
-    const reply = await replyWithRetry(model, request, {
-      signal,
-      onRetry: ({ reason, waitMs }) => journal.append({ kind: "model-retried", model: model.id, reason, waitMs }),
-    }).catch((error: unknown) => {
-      throw explainModelError(error, model.id);
-    });
-    const cost = costUsd(reply.usage, model.facts.prices);
-    const { usage } = reply;
-    this.#usd += cost;
-    this.#input += usage.input + usage.cachedRead + usage.cacheWrite;
-    this.#output += usage.output;
+    const reply = await this.#asker.ask(question, toEntry, signal);
+    this.#conversation.count(reply.usage);
     const said = reply.parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join("\n\n");
     if (said !== "") this.#lastText = said;
-    const entry = {
-      kind: "model-replied",
-      turn: this.#turn,
-      model: model.id,
-      ...{ parts: reply.parts, stop: reply.stop, usage, opaque: reply.opaque },
-      costUsd: cost,
-      wallMs: now() - askedAt,
-    } as const;
-    await journal.append(entry);
-    await charge(this.#turn, model.id, usage, cost);
-    return entry;
+    return reply;
   }
 
-  async #dispatch(
-    reply: Extract<JournalEntry, { kind: "model-replied" }>,
-    calls: Parameters<typeof dispatchCalls>[1],
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #makeRoom(isRefused: boolean, signal: AbortSignal): Promise<boolean> {
+    const messages = this.#conversation.messages();
+    const now = { turn: this.#turn, messages, tokens: this.#conversation.tokens(), isRefused };
+    const room = { asker: this.#asker, journal: this.#agent.journal, request: this.#request() };
+    const made = await makeRoom(room, now, signal);
+    if (made !== null && made !== messages) this.#conversation.replace(made);
+    return made !== null;
+  }
+
+  #request() {
+    const { system, toolset, cacheKey } = this.#agent;
+    return { system: system.text, tools: toolset.specs, cacheKey };
+  }
+
+  async #dispatch(reply: Replied, calls: Parameters<typeof dispatchCalls>[1], signal: AbortSignal): Promise<void> {
     const { journal, toolset, now } = this.#agent;
     const turn = this.#turn;
     const observed: Extract<JournalEntry, { kind: "tool-observed" }>[] = [];
@@ -172,7 +201,13 @@ class AgentRun {
         await journal.append(entry);
       },
     });
-    this.#messages.push(...turnMessages(reply, observed));
+    this.#conversation.push(...turnMessages(reply, observed));
+  }
+
+  /** People's words enter here, between two turns, for a call must be followed by its observation. */
+  async #hear(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    for (const { by, text } of await this.#agent.inbox.take()) await this.#steer(text, by);
   }
 
   /** Said once: a model that is told at each turn spends its last turns on answering us. */
@@ -184,13 +219,32 @@ class AgentRun {
     );
   }
 
-  async #steer(text: string): Promise<void> {
-    await this.#agent.journal.append({ kind: "steered", text });
-    this.#messages.push({ kind: "user", text });
+  async #steer(text: string, by?: string): Promise<void> {
+    const entry = { kind: "steered", text, ...(by === undefined ? {} : { by }) } as const;
+    await this.#agent.journal.append(entry);
+    this.#conversation.push({ kind: "user", text: steerText(entry) });
   }
 
   #budget(): BudgetState {
+    const { limits, purse, now } = this.#agent;
+    const own = budgetState({ turns: this.#turn, wallMs: now() - this.#startedAt, usd: purse.spent().usd }, limits);
+    const day = purse.day();
+    return own.kind === "over" || day.kind === "ok" ? own : day;
+  }
+
+  #end(ending: End): AgentEnd {
+    const { usd, inputTokens, outputTokens } = this.#agent.purse.spent();
+    const model = this.#asker.model().id;
     const wallMs = this.#agent.now() - this.#startedAt;
-    return budgetState({ turns: this.#turn, wallMs, usd: this.#usd }, this.#agent.limits);
+    const spend = {
+      usd,
+      turns: this.#turn,
+      wallMs,
+      inputTokens,
+      outputTokens,
+      model,
+      switches: this.#asker.switches(),
+    };
+    return { ending, lastText: this.#lastText, spend };
   }
 }

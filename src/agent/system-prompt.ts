@@ -1,9 +1,9 @@
 /** The system prompt: one text for every repository, so that vendors can cache it across runs. What differs goes into the brief. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { unreachable } from "../failure.ts";
+import type { SubAgentRole } from "../journal.ts";
 
-export type Role = "author" | "reviewer";
+export type Role = "author" | SubAgentRole;
 
 export type SystemPrompt = {
   readonly text: string;
@@ -12,19 +12,8 @@ export type SystemPrompt = {
 };
 
 export function readSystemPrompt(role: Role): SystemPrompt {
-  const text = [readPrompt("common.md"), readPrompt(fileOf(role))].join("\n\n");
+  const text = [readPrompt("common.md"), readPrompt(`${role}.md`)].join("\n\n");
   return { text, hash: createHash("sha256").update(text).digest("hex").slice(0, 12) };
-}
-
-function fileOf(role: Role): string {
-  switch (role) {
-    case "author":
-      return "author.md";
-    case "reviewer":
-      return "reviewer.md";
-    default:
-      return unreachable(role);
-  }
 }
 
 function readPrompt(name: string): string {

@@ -1,6 +1,7 @@
-/** Journal -> what the model sees. The transcript is only ever appended to, so that vendors can cache its prefix. */
+/** Journal -> what the model sees. It is only ever appended to, so that vendors can cache its prefix, but for rare cuts. */
 import type { JournalEntry } from "../journal.ts";
 import type { Message } from "../model/model.ts";
+import { clearOutput, PERSON_HEAD, replaceBySummary } from "./context.ts";
 
 /** Said for a call whose result was lost with a worker; a fixed text, because a changing one would spoil the prompt cache. */
 const LOST = "The worker stopped before this call ended. Its effect is unknown: look before you repeat it.";
@@ -10,7 +11,7 @@ const LOST = "The worker stopped before this call ended. Its effect is unknown: 
  * whatever order they ended in; both vendors refuse anything else.
  */
 export function readTranscript(entries: readonly JournalEntry[]): Message[] {
-  const messages: Message[] = [];
+  let messages: Message[] = [];
   let turn: Extract<JournalEntry, { kind: "model-replied" }> | null = null;
   let observed: Extract<JournalEntry, { kind: "tool-observed" }>[] = [];
   const closeTurn = () => {
@@ -32,7 +33,15 @@ export function readTranscript(entries: readonly JournalEntry[]): Message[] {
         break;
       case "steered":
         closeTurn();
-        messages.push({ kind: "user", text: entry.text });
+        messages.push({ kind: "user", text: steerText(entry) });
+        break;
+      case "cleared":
+        closeTurn();
+        messages = clearOutput(messages, entry.before);
+        break;
+      case "compacted":
+        closeTurn();
+        messages = replaceBySummary(messages, entry.from, entry.summary);
         break;
       default:
         break; // The other kinds are for people.
@@ -40,6 +49,11 @@ export function readTranscript(entries: readonly JournalEntry[]): Message[] {
   }
   closeTurn();
   return messages;
+}
+
+/** As the model reads it. A person who may steer has write access, so their words count as the task's. */
+export function steerText({ text, by }: Extract<JournalEntry, { kind: "steered" }>): string {
+  return by === undefined ? text : `${PERSON_HEAD}${by} (has write access) says\n\n${text}`;
 }
 
 /** One turn as messages: the reply, and one observation for each of its calls. */

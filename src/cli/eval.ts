@@ -5,8 +5,7 @@ import { parseArgs } from "node:util";
 import { openCase, readCases, type Case } from "../eval/cases.ts";
 import { sumScores, type Score } from "../eval/score.ts";
 import { UserError } from "../failure.ts";
-import type { Model } from "../model/model.ts";
-import { defaultModels, openModel } from "../model/open-model.ts";
+import { openModels, type ModelRole } from "../model/roles.ts";
 import { renderTable } from "../ops/tables.ts";
 import { runLocal } from "../run/run-local.ts";
 import { runChecks } from "../run/verify.ts";
@@ -27,11 +26,11 @@ export async function evaluate(args: readonly string[]): Promise<number> {
   if (dir === undefined) throw new UserError("usage: pullwright eval DIR [--json]");
   const settings = readSettings();
   const cases = await readCases(resolve(dir));
-  const model = openModel(defaultModels(settings).author, settings);
+  const [model] = openModels(settings, "author");
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
   const scores: Score[] = [];
-  for (const one of cases) scores.push(await runCase(one, { model, sandbox, settings }));
+  for (const one of cases) scores.push(await runCase(one, { sandbox, settings }));
   const totals = sumScores(scores);
   if (values.json) console.log(JSON.stringify({ model: model.id, totals, scores }));
   else
@@ -41,9 +40,9 @@ export async function evaluate(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-type Parts = { readonly model: Model; readonly sandbox: Sandbox; readonly settings: Settings };
+type Parts = { readonly sandbox: Sandbox; readonly settings: Settings };
 
-async function runCase(one: Case, { model, sandbox, settings }: Parts): Promise<Score> {
+async function runCase(one: Case, { sandbox, settings }: Parts): Promise<Score> {
   const parent = join(settings.dataDir, "eval");
   await mkdir(parent, { recursive: true, mode: 0o711 });
   const dir = await mkdtemp(join(parent, "case-"));
@@ -52,7 +51,11 @@ async function runCase(one: Case, { model, sandbox, settings }: Parts): Promise<
     await openCase(one, root);
     const journal = fileJournal(join(dir, "journal.jsonl"), Date.now);
     const never = new AbortController().signal;
-    const parts = { model, sandbox, journal, limits: settings.limits, cacheKey: one.name, now: Date.now };
+    const parts = {
+      openModels: async (role: ModelRole) => openModels(settings, role),
+      ...{ sandbox, journal, limits: settings.limits, cacheKey: one.name, written: [], now: Date.now },
+      wantsOpinion: settings.secondOpinion,
+    };
     const { spend } = await runLocal(parts, root, one.task, never);
     const opening = { workspaceDir: root, readOnlyPaths: [], isReadOnly: false, limits: SANDBOX_LIMITS };
     await using session = await sandbox.open(opening);

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { UserError } from "../failure.ts";
 import type { Journal } from "../journal.ts";
-import { defaultModels, openModel } from "../model/open-model.ts";
+import { openModels, type ModelRole } from "../model/roles.ts";
 import { renderEntry } from "../ops/tables.ts";
 import { renderOutcome } from "../ops/outcome-text.ts";
 import { redacting } from "../run/records.ts";
@@ -19,21 +19,25 @@ import { fileJournal } from "../store/journal-file.ts";
 export async function run(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { json: { type: "boolean", default: false } },
+    options: { json: { type: "boolean", default: false }, review: { type: "boolean", default: false } },
     allowPositionals: true,
   });
   const task = positionals.join(" ").trim();
-  if (task === "") throw new UserError('usage: pullwright run [--json] "what to do"');
+  if (task === "") throw new UserError('usage: pullwright run [--json] [--review] "what to do"');
   const settings = readSettings();
   const root = findCheckout(process.cwd());
-  const model = openModel(defaultModels(settings).author, settings);
+  openModels(settings, "author"); // A missing key is told before anything is opened.
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
   const id = new Date().toISOString().replaceAll(/[:.]/g, "-");
   const path = join(settings.dataDir, "local", `${id}.jsonl`);
   const keys = [settings.anthropic?.apiKey, settings.openai?.apiKey].filter((key) => key !== undefined);
   const journal = redacting(aloud(await openFile(path), values.json), keys);
-  const parts = { model, sandbox, journal, limits: settings.limits, cacheKey: id, now: Date.now };
+  const parts = {
+    openModels: async (role: ModelRole) => openModels(settings, role),
+    ...{ sandbox, journal, limits: settings.limits, cacheKey: id, written: [], now: Date.now },
+    wantsOpinion: values.review,
+  };
   const outcome = await runLocal(parts, root, task, untilInterrupted());
   if (!values.json) console.log(`\n${renderOutcome(outcome)}\n\njournal: ${path}`);
   return outcome.kind === "changed" || outcome.kind === "nothing-changed" ? 0 : 1;

@@ -135,3 +135,6 @@ export interface Model {
   /** One reply, streamed and put together. One try: throws ModelError, and retrying is the caller's (model/retry.ts). */
   reply(request: ModelRequest, signal: AbortSignal): Promise<ModelReply>;
 }
+
+/** The first is asked until it fails for good, then the next. */
+export type ModelChain = readonly [Model, ...Model[]];

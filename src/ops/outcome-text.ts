@@ -14,6 +14,11 @@ export function renderOutcome(outcome: Outcome): string {
         outcome.summary,
         outcome.notDone === "" ? "" : `Not done: ${outcome.notDone}`,
         outcome.ending.kind === "limit" ? `The limit on ${outcome.ending.limit} ended the run.` : "",
+        outcome.ending.kind === "stopped" ? `${outcome.ending.by} stopped the run.` : "",
+        outcome.opinion === null
+          ? ""
+          : `Second opinion (${outcome.opinion.model}): ${outcome.opinion.verdict}. ${outcome.opinion.summary}`,
+        ...outcome.spend.switches.map((one) => `${one.from} could not go on (${one.reason}); ${one.to} did the rest.`),
         ["Changed, uncommitted:", ...files].join("\n"),
         checks.length === 0 ? "" : ["Checks:", ...checks].join("\n"),
         spend(outcome.spend),

@@ -41,7 +41,21 @@ export function renderEntry(entry: JournalEntry): string {
     case "plan-updated":
       return `plan: ${entry.steps.map(({ step, status }) => `${MARKS[status]} ${step}`).join(", ")}`;
     case "steered":
-      return `told the model: ${oneLine(entry.text)}`;
+      return `${entry.by === undefined ? "told the model" : `${entry.by} says`}: ${oneLine(entry.text)}`;
+    case "cleared":
+      return `old output cleared at ${entry.tokens} tokens`;
+    case "summarised":
+      return `summary by ${entry.model}: ${oneLine(entry.text)} [$${entry.costUsd.toFixed(4)}]`;
+    case "compacted":
+      return `compacted at ${entry.tokens} tokens`;
+    case "model-switched":
+      return `${entry.from} cannot go on (${entry.reason}); ${entry.to} does`;
+    case "sub-agent":
+      return indent(renderEntry(entry.entry), `    ${entry.id} | `);
+    case "second-opinion":
+      return `second opinion, round ${entry.round}, ${entry.model}: ${entry.verdict}, ${entry.findings.length} findings: ${oneLine(entry.summary)}`;
+    case "estimated":
+      return `${entry.runs} earlier runs of this kind cost $${entry.medianUsd.toFixed(4)} each, the dearest $${entry.highUsd.toFixed(4)}`;
     case "verified":
       return `check ${exit(entry.command)}`;
     case "model-retried":
@@ -68,6 +82,10 @@ function renderPart(part: ReplyPart): string {
     default:
       return unreachable(part);
   }
+}
+
+function indent(text: string, head: string): string {
+  return text.replaceAll(/^(?=.)/gm, head);
 }
 
 function exit(run: { readonly command: string; readonly exitCode: number | null; readonly wallMs: number }): string {

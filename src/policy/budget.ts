@@ -1,5 +1,5 @@
 /** How much of its limits a run has used. It names the limit in words that a person or the model can read. */
-import type { RunLimits } from "../settings.ts";
+import type { DayLimits, RunLimits } from "../settings.ts";
 
 export type Spent = { readonly turns: number; readonly wallMs: number; readonly usd: number };
 
@@ -24,6 +24,30 @@ export function budgetState(spent: Spent, limits: RunLimits): BudgetState {
   if (over) return { kind: "over", limit: over.limit };
   const most = uses.reduce((a, b) => (b.share > a.share ? b : a));
   return most.share >= NEAR_SHARE ? { kind: "near", limit: most.limit } : { kind: "ok" };
+}
+
+/** USD since the UTC day began, of everyone's runs. */
+export type DaySpent = { readonly repoUsd: number; readonly installationUsd: number };
+
+/** A day's money is shared, so a run is warned only when little is left of it. */
+const DAY_NEAR_SHARE = 0.95;
+
+export function dayState({ repoUsd, installationUsd }: DaySpent, limits: DayLimits): BudgetState {
+  const uses = [
+    { share: repoUsd / limits.repoUsdMax, limit: `this repository's money for today ($${round(limits.repoUsdMax)})` },
+    {
+      share: installationUsd / limits.installationUsdMax,
+      limit: `this installation's money for today ($${round(limits.installationUsdMax)})`,
+    },
+  ];
+  const over = uses.find(({ share }) => !(share < 1));
+  if (over) return { kind: "over", limit: over.limit };
+  const near = uses.find(({ share }) => share >= DAY_NEAR_SHARE);
+  return near ? { kind: "near", limit: near.limit } : { kind: "ok" };
+}
+
+export function startOfDay(at: number): number {
+  return at - (at % 86_400_000);
 }
 
 export function nameTimeLimit(wallMsMax: number): string {

@@ -61,7 +61,7 @@ function planPull(task: Task, outcome: Changed, facts: PlanFacts): readonly Publ
       base: task.repo.defaultBranch,
       title: facts.voice.sayTitle(outcome.title),
       body: facts.voice.say(renderPullBody(outcome, number), number),
-      draft: checksFail || outcome.ending.kind === "limit",
+      draft: checksFail || outcome.ending.kind !== "reported" || outcome.opinion?.verdict === "blocks",
     },
   ];
 }

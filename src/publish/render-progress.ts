@@ -25,22 +25,37 @@ export function renderProgress(
 
 function renderWorking(entries: readonly RecordedEntry[], facts: ProgressFacts): string {
   const startedAt = entries.find(({ entry }) => entry.kind === "started")?.at ?? facts.now;
-  const spent = entries.reduce((sum, { entry }) => sum + (entry.kind === "model-replied" ? entry.costUsd : 0), 0);
+  const spent = entries.reduce((sum, { entry }) => sum + costOf(entry), 0);
   const turns = entries.filter(({ entry }) => entry.kind === "model-replied").length;
   const plan = entries.findLast(({ entry }) => entry.kind === "plan-updated")?.entry;
   const called = entries.findLast(({ entry }) => entry.kind === "tool-called")?.entry;
+  const heard = entries.flatMap(({ entry }) => (entry.kind === "steered" && entry.by !== undefined ? [entry.by] : []));
   const numbers = `${duration(facts.now - startedAt)} · turn ${turns} · ${money(spent)} of at most ${money(facts.usdMax)}`;
   return join([
     `**Working:** ${renderStep(entries)}`,
     plan?.kind === "plan-updated" ? renderPlan(plan.steps) : "",
     called?.kind === "tool-called" ? `Last: ${renderCall(called)}` : "",
-    `<sub>${numbers}</sub>`,
+    heard.length === 0 ? "" : `Heard: ${heard.join(", ")}.`,
+    `<sub>${numbers}${renderEstimate(entries)}</sub>`,
   ]);
+}
+
+/** A sub-agent's replies are paid by the run. */
+function costOf(entry: JournalEntry): number {
+  const reply = entry.kind === "sub-agent" ? entry.entry : entry;
+  return reply.kind === "model-replied" || reply.kind === "summarised" ? reply.costUsd : 0;
+}
+
+function renderEstimate(entries: readonly RecordedEntry[]): string {
+  const known = entries.find(({ entry }) => entry.kind === "estimated")?.entry;
+  if (known?.kind !== "estimated") return "";
+  return ` · runs like this cost about ${money(known.medianUsd)}, the dearest ${money(known.highUsd)} (of ${known.runs})`;
 }
 
 /** Which part of a run's road the journal has reached. */
 function renderStep(entries: readonly RecordedEntry[]): string {
   const kinds = new Set(entries.map(({ entry }) => entry.kind));
+  if (kinds.has("second-opinion")) return "the change goes back and forth with its reviewer";
   if (kinds.has("model-replied")) return "the agent is at work";
   if (kinds.has("briefed")) return "the agent has been briefed";
   if (kinds.has("workspace-ready")) return "the repository is checked out";

@@ -1,6 +1,7 @@
 /** Outcomes as Markdown for people. Pure text from plain values; what leaves the house is made PublicText by the caller. */
 import type { CommandRun } from "../journal.ts";
-import type { Check, FileChange, Finding, Outcome, Spend } from "../outcome.ts";
+import type { Check, FileChange, Finding, Outcome, SecondOpinion, Spend } from "../outcome.ts";
+import { unreachable } from "../failure.ts";
 
 type Changed = Extract<Outcome, { kind: "changed" }>;
 type Reviewed = Extract<Outcome, { kind: "reviewed" }>;
@@ -15,6 +16,8 @@ export function renderPullBody(outcome: Changed, closes: number): string {
     `Closes #${closes}`,
     outcome.notDone === "" ? "" : `### Not done\n\n${outcome.notDone}`,
     renderEnding(outcome.ending),
+    renderSwitches(outcome.spend),
+    renderOpinion(outcome.opinion),
     renderEvidence(outcome),
     renderSpend(outcome.spend),
   ]);
@@ -36,6 +39,8 @@ export function renderFixReply(outcome: Changed): string {
     outcome.summary,
     outcome.notDone === "" ? "" : `**Not done:** ${outcome.notDone}`,
     renderEnding(outcome.ending),
+    renderSwitches(outcome.spend),
+    renderOpinion(outcome.opinion),
     renderEvidence(outcome),
   ]);
 }
@@ -134,9 +139,40 @@ function renderRun(run: CommandRun): string {
 }
 
 function renderEnding(ending: Changed["ending"]): string {
-  return ending.kind === "reported"
-    ? ""
-    : `> [!WARNING]\n> The run reached its limit on ${ending.limit} and handed in what it had.`;
+  switch (ending.kind) {
+    case "reported":
+      return "";
+    case "limit":
+      return `> [!WARNING]\n> The run reached its limit on ${ending.limit} and handed in what it had.`;
+    case "stopped":
+      return `> [!NOTE]\n> ${ending.by} stopped the run; this is what it had.`;
+    default:
+      return unreachable(ending);
+  }
+}
+
+/** Who wrote it when more than one model did: a reader judges work by its maker. */
+function renderSwitches({ switches }: Spend): string {
+  const lines = switches.map(
+    ({ from, to, turn, reason }) => `> ${from} could not go on at turn ${turn} (${reason}); ${to} did the rest.`,
+  );
+  return lines.length === 0 ? "" : `> [!NOTE]\n${lines.join("\n")}`;
+}
+
+const VERDICTS = {
+  approves: "has no objection",
+  blocks: "**still objects**",
+  none: "gave no verdict",
+} as const;
+
+function renderOpinion(opinion: SecondOpinion | null): string {
+  if (opinion === null) return "";
+  const { model, verdict, round, summary, findings } = opinion;
+  const rounds = round === 1 ? "" : ` (round ${round})`;
+  const list = findings.map(
+    (one) => `- **${one.severity}** ${code(`${one.path}:${one.startLine}`)} ${one.title}: ${one.body}`,
+  );
+  return joinSections(["### Second opinion", `${model} ${VERDICTS[verdict]}${rounds}: ${summary}`, list.join("\n")]);
 }
 
 function exit(run: CommandRun): string {

@@ -49,7 +49,7 @@ export function renderBrief(parts: BriefParts): string {
     .join("\n\n");
 }
 
-function renderGuidance({ files, unread }: Guidance): string {
+export function renderGuidance({ files, unread }: Guidance): string {
   if (files.length === 0 && unread.length === 0) return "";
   const texts = files.map(
     (file) => `## ${file.path}\n\n${file.text.trim()}${file.isCut ? "\n\n[cut at the size limit]" : ""}`,

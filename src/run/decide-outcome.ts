@@ -1,8 +1,10 @@
 /** Workspace, brief, agent, verification: how a run ends. Nothing is published here; the commit is kept before this returns. */
-import type { Role } from "../agent/system-prompt.ts";
+import type { ModelChain } from "../model/model.ts";
+import type { Inbox } from "../agent/inbox.ts";
+import { UserError } from "../failure.ts";
 import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
-import type { CommandRun, Journal, Usage } from "../journal.ts";
-import type { Model } from "../model/model.ts";
+import type { CommandRun, CostEstimate, Journal } from "../journal.ts";
+import type { ModelRole, WantedModels } from "../model/roles.ts";
 import type { Check, Ending, Outcome } from "../outcome.ts";
 import type { Voice } from "../publish/plan.ts";
 import { renderCommitMessage } from "../publish/render.ts";
@@ -15,22 +17,29 @@ import { readDiffLines } from "../review/anchor.ts";
 import { selectFindings } from "../review/select.ts";
 import { commitTree, listChanges, readDiff, snapshot } from "../workspace/snapshot.ts";
 import { Workspace } from "../workspace/workspace.ts";
-import { renderBrief } from "./brief.ts";
+import { renderBrief, renderGuidance } from "./brief.ts";
 import type { Checkout } from "./checkout.ts";
 import { gatherBrief } from "./gather.ts";
+import type { Ledger } from "./records.ts";
 import { readRepoSettings, type RepoSettings } from "./repo-settings.ts";
 import { runChecks } from "./verify.ts";
 import { work, wordsOf, type WorkEnd } from "./work.ts";
+
+/** The model of a role and those to fall back on; a repository may want others than the installation. */
+export type OpenModels = (role: ModelRole, wanted: WantedModels) => Promise<ModelChain>;
 
 export type DecideParts = {
   readonly reader: ForgeReader;
   readonly writer: ForgeWriter;
   readonly sandbox: Sandbox;
-  readonly openModel: (role: Role) => Promise<Model>;
+  readonly openModels: OpenModels;
   readonly runsDir: string;
   readonly limits: RunLimits;
   readonly journal: Journal;
-  readonly charge: (turn: number, model: string, usage: Usage, costUsd: number) => Promise<void>;
+  readonly openLedger: (repoUsdMax: number | undefined) => Ledger;
+  readonly estimate: () => Promise<CostEstimate | null>;
+  readonly inbox: Inbox;
+  readonly wantsOpinion: boolean;
   readonly now: () => number;
 };
 
@@ -44,13 +53,12 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   const aside = isReview ? whyNoReview(task, checkout, settings) : null;
   if (aside !== null) return { kind: "nothing-changed", summary: aside, ending: { kind: "reported" }, spend: NO_SPEND };
 
+  const ledger = parts.openLedger(settings.limits.usd_per_day);
+  await requireMoney(parts, ledger);
   await using workspace = await Workspace.open(checkout.mirror, checkout.headSha, parts.runsDir, signal);
-  await using session = await parts.sandbox.open({
-    workspaceDir: workspace.treeDir,
-    readOnlyPaths: [],
-    isReadOnly: isReview,
-    limits: SANDBOX_LIMITS,
-  });
+  const opening = { workspaceDir: workspace.treeDir, readOnlyPaths: [], limits: SANDBOX_LIMITS };
+  await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
+  await using readOnlySession = await parts.sandbox.open({ ...opening, isReadOnly: true });
   const before = isReview ? [] : await verify(parts, session, settings, signal);
   const brief = await gatherBrief(parts.reader, task, checkout, before);
   const guidance = brief.guidance.files.map(({ path }) => path);
@@ -60,12 +68,20 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
     headSha: checkout.headSha,
     guidance,
   });
+  const wantsOpinion = parts.wantsOpinion && settings.second_opinion.enabled;
+  const readWork = async () => {
+    const tree = await snapshot(workspace, signal);
+    return await readDiff(workspace.place, workspace.baseSha, tree);
+  };
   const worked = await work(
     {
       goal: isReview ? "review" : "change",
-      model: await parts.openModel(isReview ? "reviewer" : "author"),
-      ...{ session, brief: renderBrief(brief), journal: parts.journal, charge: parts.charge, now: parts.now },
+      openModels: (role) => parts.openModels(role, settings.models),
+      ...{ session, readOnlySession, inbox: parts.inbox, written: [] },
+      ...{ brief: renderBrief(brief), guidance: renderGuidance(brief.guidance) },
+      ...{ journal: parts.journal, charge: ledger.charge, now: parts.now },
       limits: narrowLimits(parts.limits, settings),
+      opinion: isReview || !wantsOpinion ? null : { readDiff: readWork, isTested: settings.second_opinion.tests },
       cacheKey: task.id,
     },
     signal,
@@ -80,8 +96,28 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   return await changed(parts, { ...about, workspace, session, settings, before, ended, ending }, signal);
 }
 
-const NO_SPEND = { usd: 0, turns: 0, wallMs: 0, inputTokens: 0, outputTokens: 0, model: "no model" } as const;
+const NO_SPEND = {
+  usd: 0,
+  turns: 0,
+  wallMs: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  model: "no model",
+  switches: [],
+} as const;
 const DECLINED = "The model declined this task.";
+
+/** Nothing starts on a day whose money is spent; what it will probably cost is said before it is. */
+async function requireMoney({ estimate, journal }: DecideParts, ledger: Ledger): Promise<void> {
+  const day = await ledger.dayState();
+  if (day.kind === "over") {
+    throw new UserError(
+      `The limit on ${day.limit} is used up. Ask again after 00:00 UTC, or ask whoever runs this App to raise it.`,
+    );
+  }
+  const known = await estimate();
+  if (known) await journal.append({ kind: "estimated", ...known });
+}
 
 /** An automatic review that the repository does not want, or whose commit is no longer the head, ends before it costs anything. */
 function whyNoReview(task: Task, { headSha, pull }: Checkout, settings: RepoSettings): string | null {
@@ -131,7 +167,8 @@ async function changed(parts: DecideParts, it: Change, signal: AbortSignal): Pro
   const commit = await commitTree(workspace, tree, { message: renderCommitMessage(said, task.asker), identity });
   await keepCommit(checkout.mirror, workspace.gitDir, commit, task.id);
   const checks: Check[] = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
-  return { kind: "changed", ...words, commit, files, commands: ended.commands, checks, ending, spend: ended.end.spend };
+  const { commands, opinion, end } = ended;
+  return { kind: "changed", ...words, commit, files, commands, checks, opinion, ending, spend: end.spend };
 }
 
 async function verify(

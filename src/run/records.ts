@@ -1,29 +1,49 @@
 /** What one attempt at a task keeps in PostgreSQL: its journal, its publications, its charges, and its right to write. */
 import type { Outcome } from "../outcome.ts";
-import type { Journal, Usage } from "../journal.ts";
+import type { Charge } from "../agent/purse.ts";
+import type { CostEstimate, Journal, JournalEntry } from "../journal.ts";
+import { dayState, startOfDay, type BudgetState, type DaySpent } from "../policy/budget.ts";
+import type { DayLimits } from "../settings.ts";
+import type { Task } from "../task.ts";
 import { redactEntry } from "../policy/redact-entry.ts";
 import type { PublicationLog } from "../publish/perform.ts";
 import type { Sql } from "../store/database.ts";
 import { postgresJournal, readTaskJournal } from "../store/journal.ts";
-import { charge } from "../store/ledger.ts";
+import { charge, estimateCost, spentSince } from "../store/ledger.ts";
+import { takeNotes, type TaskNote } from "../store/notes.ts";
 import { complete, find, intend } from "../store/publications.ts";
-import { isCurrent, superseded, type Attempt } from "../store/tasks.ts";
+import { isCurrent, superseded } from "../store/tasks.ts";
+
+export type Ledger = { readonly charge: Charge; readonly dayState: () => Promise<BudgetState> };
 
 export type TaskRecords = {
   readonly journal: Journal;
   readonly publications: PublicationLog;
   /** How an earlier attempt ended, when it was lost before it had published everything. */
   readonly earlierOutcome: () => Promise<Outcome | null>;
-  readonly charge: (turn: number, model: string, usage: Usage, costUsd: number) => Promise<void>;
+  /** Money of the day, with the repository's own limit where it has set a lower one. */
+  readonly openLedger: (repoUsdMax: number | undefined) => Ledger;
+  /** What ended tasks of the same kind in this repository cost, null without one. */
+  readonly estimate: () => Promise<CostEstimate | null>;
+  /** What was said to the task since the last call. */
+  readonly takeNotes: () => Promise<readonly TaskNote[]>;
+  /** The journal of the attempts before this one, in order. */
+  readonly earlier: () => Promise<readonly JournalEntry[]>;
   /** Throws when another attempt has taken the task over. */
   readonly assertCurrent: () => Promise<void>;
 };
 
-export function openRecords(
-  sql: Sql,
-  run: Attempt & { readonly now: () => number; readonly secrets: readonly string[] },
-): TaskRecords {
-  const { taskId, attempt, now, secrets } = run;
+type RecordsOf = {
+  readonly attempt: number;
+  readonly now: () => number;
+  readonly secrets: readonly string[];
+  readonly dayLimits: DayLimits;
+};
+
+export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, run: RecordsOf): TaskRecords {
+  const { attempt, now, secrets, dayLimits } = run;
+  const taskId = task.id;
+  const repoId = task.repo.id;
   return {
     journal: redacting(postgresJournal(sql, { taskId, attempt, now }), secrets),
     publications: {
@@ -40,11 +60,32 @@ export function openRecords(
         ? finished.entry.outcome
         : null;
     },
-    charge: (turn, model, usage, costUsd) => charge(sql, { taskId, attempt, turn, model, usage, costUsd, at: now() }),
+    openLedger: (repoUsdMax = Infinity) => {
+      const limits = { ...dayLimits, repoUsdMax: Math.min(dayLimits.repoUsdMax, repoUsdMax) };
+      return {
+        charge: async (turn, model, usage, costUsd) => {
+          const at = now();
+          const spent = await charge(sql, { taskId, attempt, turn, model, usage, costUsd, at }, startOfDay(at));
+          return dayState(spent, limits);
+        },
+        dayState: async () => dayState(await readDay(sql, task.repo, startOfDay(now())), limits),
+      };
+    },
+    estimate: () => estimateCost(sql, { repoId, goal: task.goal }),
+    takeNotes: () => takeNotes(sql, { taskId, attempt }),
+    earlier: async () => {
+      const entries = await readTaskJournal(sql, taskId);
+      return entries.filter((recorded) => recorded.attempt < attempt).map(({ entry }) => entry);
+    },
     assertCurrent: async () => {
       if (!(await isCurrent(sql, { taskId, attempt }))) throw superseded({ taskId, attempt });
     },
   };
+}
+
+async function readDay(sql: Sql, { id: repoId, installationId }: Task["repo"], since: number): Promise<DaySpent> {
+  const repoUsd = await spentSince(sql, { since, repoId });
+  return { repoUsd, installationUsd: await spentSince(sql, { since, installationId }) };
 }
 
 /** Nothing that looks like a credential is kept, wherever it came from: a repository's own files may hold one. */

@@ -6,14 +6,25 @@ import { git, type GitPlace } from "../workspace/git.ts";
 
 export const SETTINGS_PATH = ".github/agent.yml";
 
+const modelId = z.string().regex(/^[a-z-]+\/.+$/, "must look like provider/model");
+
 const RepoSettings = z.strictObject({
   /** Commands that must pass before a pull request is ready. Run by the host in the sandbox, before and after the agent. */
   checks: z.array(z.string().min(1)).max(10).default([]),
+  /** Each must be of a vendor the installation has a key for. */
+  models: z
+    .strictObject({ author: modelId.optional(), reviewer: modelId.optional(), small: modelId.optional() })
+    .default({}),
+  /** Another model's look at a change before it is published; with `tests` it writes tests for it first. */
+  second_opinion: z
+    .strictObject({ enabled: z.boolean().default(true), tests: z.boolean().default(false) })
+    .prefault({}),
   limits: z
     .strictObject({
       turns: z.number().int().positive().optional(),
       minutes: z.number().positive().optional(),
       usd: z.number().positive().optional(),
+      usd_per_day: z.number().positive().optional(),
     })
     .default({}),
   review: z

@@ -1,48 +1,55 @@
 /** A run in a person's own checkout: no forge, no database. Edits stay as uncommitted changes; the .git folder cannot be written. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Journal } from "../journal.ts";
-import type { Model } from "../model/model.ts";
+import { SILENT } from "../agent/inbox.ts";
+import type { Journal, JournalEntry } from "../journal.ts";
+import type { ModelChain } from "../model/model.ts";
+import type { ModelRole } from "../model/roles.ts";
 import type { FileChange, Outcome } from "../outcome.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import { parseRepoSettings, SETTINGS_PATH } from "./repo-settings.ts";
-import { renderBrief } from "./brief.ts";
+import { renderBrief, renderGuidance } from "./brief.ts";
 import { runChecks } from "./verify.ts";
 import { work, wordsOf } from "./work.ts";
 
 export type LocalParts = {
-  readonly model: Model;
+  readonly openModels: (role: ModelRole) => Promise<ModelChain>;
   readonly sandbox: Sandbox;
   readonly journal: Journal;
   readonly limits: RunLimits;
   readonly cacheKey: string;
+  /** Whether another model looks at the change before the run ends. */
+  readonly wantsOpinion: boolean;
+  /** What an earlier process of this run wrote; [] for a fresh start. */
+  readonly written: readonly JournalEntry[];
   readonly now: () => number;
 };
 
 /** Does `text` in the checkout at `root` (absolute). The outcome is the journal's last entry too. */
 export async function runLocal(parts: LocalParts, root: string, text: string, signal: AbortSignal): Promise<Outcome> {
   const { journal, sandbox } = parts;
-  await journal.append({ kind: "started", attempt: 1, goal: "local", title: text });
-  await using session = await sandbox.open({
-    workspaceDir: root,
-    readOnlyPaths: [".git"],
-    isReadOnly: false,
-    limits: SANDBOX_LIMITS,
-  });
+  const attempt = 1 + parts.written.filter(({ kind }) => kind === "started").length;
+  await journal.append({ kind: "started", attempt, goal: "local", title: text });
+  const opening = { workspaceDir: root, readOnlyPaths: [".git"], limits: SANDBOX_LIMITS };
+  await using session = await sandbox.open({ ...opening, isReadOnly: false });
+  await using readOnlySession = await sandbox.open({ ...opening, isReadOnly: true });
   const settings = parseRepoSettings(await readIfThere(join(root, SETTINGS_PATH)));
   const before = await runChecks(session, settings.checks, signal);
   const guidance = await readIfThere(join(root, "AGENTS.md"));
   const files = guidance === "" ? [] : [{ path: "AGENTS.md", text: guidance, isCut: false }];
   const checks = before.map(({ command, exitCode }) => ({ command, exitCode }));
   const rest = { guidance: { files, unread: [] }, thread: null, comments: [], place: null, diff: null, checks };
+  const { enabled, tests } = settings.second_opinion;
   const ended = await work(
     {
-      goal: "change",
-      ...{ session, journal, model: parts.model, limits: parts.limits, cacheKey: parts.cacheKey, now: parts.now },
-      brief: renderBrief({ task: text, ...rest }),
-      charge: async () => {}, // A person's own run has no ledger; the journal holds each reply's cost.
+      ...{ goal: "change", journal, session, readOnlySession, inbox: SILENT, written: parts.written },
+      ...{ openModels: parts.openModels, limits: parts.limits, cacheKey: parts.cacheKey, now: parts.now },
+      ...{ brief: renderBrief({ task: text, ...rest }), guidance: renderGuidance(rest.guidance) },
+      opinion:
+        parts.wantsOpinion && enabled ? { readDiff: () => readLocalDiff(session, signal), isTested: tests } : null,
+      charge: async () => ({ kind: "ok" }), // A person's own run has no ledger; the journal holds each reply's cost.
     },
     signal,
   );
@@ -72,26 +79,29 @@ async function readOutcome(
   const after = await runChecks(session, it.commands, signal);
   for (const command of after) await parts.journal.append({ kind: "verified", command });
   const checks = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
-  return { kind: "changed", ...words, commit: "", files, commands: it.ended.commands, checks, ending, spend };
+  const { commands, opinion } = it.ended;
+  return { kind: "changed", ...words, commit: "", files, commands, checks, opinion, ending, spend };
 }
 
 /** Asked of git inside the sandbox: the checkout's settings may start programs, which must not happen on the host. */
-async function listLocalChanges(session: SandboxSession, signal: AbortSignal): Promise<readonly FileChange[]> {
-  const script = "git add --intent-to-add --all 2>/dev/null; git diff --numstat -z HEAD";
+async function diffLocally(session: SandboxSession, options: string, signal: AbortSignal): Promise<string> {
+  const script = `git add --intent-to-add --all 2>/dev/null; git diff ${options} HEAD`;
   const environment = "cp .git/index /tmp/index 2>/dev/null; GIT_INDEX_FILE=/tmp/index; export GIT_INDEX_FILE;";
   const argv = ["/bin/sh", "-c", `${environment} ${script}`];
   const result = await session.exec({ argv, cwd: "", stdin: "", timeoutMs: 60_000, outputBytesMax: 4_000_000 }, signal);
-  return result.stdout
-    .toString("utf8")
-    .split("\0")
-    .flatMap((line) => {
-      const match = /^(\d+|-)\t(\d+|-)\t(.+)$/s.exec(line);
-      if (!match) return [];
-      const [, added, deleted, path = ""] = match;
-      return [
-        { path, change: "modified" as const, linesAdded: Number(added) || 0, linesDeleted: Number(deleted) || 0 },
-      ];
-    });
+  return result.stdout.toString("utf8");
+}
+
+const readLocalDiff = (session: SandboxSession, signal: AbortSignal) => diffLocally(session, "", signal);
+
+async function listLocalChanges(session: SandboxSession, signal: AbortSignal): Promise<readonly FileChange[]> {
+  const listed = await diffLocally(session, "--numstat -z", signal);
+  return listed.split("\0").flatMap((line) => {
+    const match = /^(\d+|-)\t(\d+|-)\t(.+)$/s.exec(line);
+    if (!match) return [];
+    const [, added, deleted, path = ""] = match;
+    return [{ path, change: "modified" as const, linesAdded: Number(added) || 0, linesDeleted: Number(deleted) || 0 }];
+  });
 }
 
 async function readIfThere(path: string): Promise<string> {

@@ -3,22 +3,21 @@
  * work kept before anything is published, and publishing twice is publishing once: so a lost attempt can be followed by another.
  */
 import type { Logger } from "pino";
-import type { Role } from "../agent/system-prompt.ts";
 import { UserError } from "../failure.ts";
 import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
-import type { Model } from "../model/model.ts";
 import type { Outcome } from "../outcome.ts";
 import { authorize } from "../policy/authorize.ts";
 import { publicText, publicTitle } from "../policy/redact.ts";
 import { perform, type Desk } from "../publish/perform.ts";
 import { planAcknowledgement, planPublications, type Voice } from "../publish/plan.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
-import type { RunLimits } from "../settings.ts";
+import type { DayLimits, RunLimits } from "../settings.ts";
 import type { Task, TaskState } from "../task.ts";
 import { hasCommit, type Mirrors } from "../workspace/mirror.ts";
 import { readDiff } from "../workspace/snapshot.ts";
 import { openCheckout, type Checkout } from "./checkout.ts";
-import { decideOutcome } from "./decide-outcome.ts";
+import { RunInbox } from "./inbox.ts";
+import { decideOutcome, type OpenModels } from "./decide-outcome.ts";
 import { Progress } from "./progress.ts";
 import type { TaskRecords } from "./records.ts";
 
@@ -27,9 +26,11 @@ export type RunParts = {
   readonly writer: ForgeWriter;
   readonly mirrors: Mirrors;
   readonly sandbox: Sandbox;
-  readonly openModel: (role: Role) => Promise<Model>;
+  readonly openModels: OpenModels;
+  readonly wantsOpinion: boolean;
   readonly runsDir: string;
   readonly limits: RunLimits;
+  readonly dayLimits: DayLimits;
   /** Texts that must never leave the house, whatever says them. */
   readonly secrets: readonly string[];
   readonly progressGapMs: number;
@@ -70,7 +71,7 @@ export async function failTask(parts: RunParts, run: TaskRun, message: string): 
   await progress.finish(message, null);
 }
 
-function openDesk(parts: RunParts, { task, records }: TaskRun): Desk {
+function openDesk(parts: RunParts, { task, records }: Pick<TaskRun, "task" | "records">): Desk {
   const { publications, assertCurrent } = records;
   return { writer: parts.writer, task, log: publications, mirror: null, assertCurrent };
 }
@@ -108,17 +109,30 @@ async function reachOutcome(
   parts: RunParts,
   records: TaskRecords,
   progress: Progress,
-  about: { readonly task: Task; readonly checkout: Checkout; readonly voice: Voice },
+  about: About,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const earlier = await records.earlierOutcome();
   const isUsable =
     earlier !== null && (earlier.kind !== "changed" || (await hasCommit(about.checkout.mirror, earlier.commit)));
-  const outcome = isUsable
-    ? earlier
-    : await decideOutcome({ ...parts, journal: progress, charge: records.charge }, about, signal);
+  const outcome = isUsable ? earlier : await workOut(parts, records, progress, about, signal);
   await progress.append({ kind: "finished", outcome });
   return outcome;
+}
+
+type About = { readonly task: Task; readonly checkout: Checkout; readonly voice: Voice };
+
+async function workOut(
+  parts: RunParts,
+  records: TaskRecords,
+  progress: Progress,
+  about: About,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { takeNotes } = records;
+  const desk = openDesk(parts, { task: about.task, records });
+  await using inbox = new RunInbox({ ...parts, task: about.task, desk, takeNotes });
+  return await decideOutcome({ ...parts, ...records, journal: progress, inbox }, about, signal);
 }
 
 type Publishing = {

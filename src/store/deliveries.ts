@@ -39,6 +39,18 @@ export async function linkDelivery(
   );
 }
 
+/** The delivery spoke to a live task; without one it came to nothing. */
+export async function linkNote(
+  tx: Sql,
+  { guid, taskId }: { readonly guid: string; readonly taskId: TaskId | null },
+): Promise<void> {
+  await tx.query(
+    `UPDATE pullwright.deliveries SET task_id = $2, decision = CASE WHEN $2::uuid IS NULL THEN 'ignore' ELSE decision END,
+       reason = CASE WHEN $2::uuid IS NULL THEN 'nothing is at work on this thread' ELSE reason END WHERE guid = $1`,
+    [guid, taskId],
+  );
+}
+
 /** Newest first. */
 export async function listDeliveries(sql: Sql, { limit }: { readonly limit: number }): Promise<readonly Delivery[]> {
   const rows = await sql.query<DeliveryRow>(

@@ -6,8 +6,8 @@ import type { Tool, ToolResult } from "./tool.ts";
 
 type Parts<T> = {
   readonly name: string;
-  /** The description's file without ".md"; the tool's name when left out. */
-  readonly describedIn?: string;
+  /** The description's file; NAME.md beside this one when left out. */
+  readonly describedIn?: URL;
   readonly native?: ToolSpec["native"];
   readonly effect: Tool["effect"];
   /** What arguments must pass. Passing twice changes nothing: no transforms. */
@@ -18,9 +18,10 @@ type Parts<T> = {
 };
 
 export function defineTool<T>(parts: Parts<T>): Tool {
-  const { name, describedIn = name, native = null, effect, input, told, run } = parts;
+  const { name, native = null, effect, input, told, run } = parts;
+  const { describedIn = new URL(`${name}.md`, import.meta.url) } = parts;
   const { $schema: _, ...parameters } = z.toJSONSchema(told ?? input, { io: "input" });
-  const description = readFileSync(new URL(`${describedIn}.md`, import.meta.url), "utf8").trim();
+  const description = readFileSync(describedIn, "utf8").trim();
   return {
     spec: { name, description, parameters, native },
     effect,

@@ -20,6 +20,10 @@ export type ChangeReport =
 export type ReviewReport =
   { readonly kind: "review"; readonly summary: string; readonly findings: readonly Finding[] } | Refusal;
 
+export type AnswerReport = { readonly kind: "answer"; readonly answer: string } | Refusal;
+
+export type Report = ChangeReport | ReviewReport | AnswerReport;
+
 /** GitHub cuts titles at 256 characters; texts are cut again when they are published. */
 const TITLE_CHARS_MAX = 200;
 const TEXT_CHARS_MAX = 30_000;
@@ -60,6 +64,11 @@ const Review = z
         addIssue({ code: "custom", path: [field], message: "is missing (or give refusal)" });
   });
 
+const Answer = z.object({ answer: text.optional(), refusal: spare }).superRefine((input, { addIssue }) => {
+  if (!isRefusal(input) && input.answer === undefined)
+    addIssue({ code: "custom", path: ["answer"], message: "is missing (or give refusal)" });
+});
+
 function isRefusal(input: { readonly refusal?: string | undefined }): boolean {
   return (input.refusal ?? "").trim() !== "";
 }
@@ -70,7 +79,7 @@ type OnReport<T> = (report: T) => Promise<void> | void;
 export function changeReportTool(onReport: OnReport<ChangeReport>): Tool {
   return defineTool({
     name: "report",
-    describedIn: "report-change",
+    describedIn: new URL("report-change.md", import.meta.url),
     effect: "writes",
     input: Change,
     run: async (input) => {
@@ -85,13 +94,27 @@ export function changeReportTool(onReport: OnReport<ChangeReport>): Tool {
 export function reviewReportTool(onReport: OnReport<ReviewReport>): Tool {
   return defineTool({
     name: "report",
-    describedIn: "report-review",
+    describedIn: new URL("report-review.md", import.meta.url),
     effect: "writes",
     input: Review,
     run: async (input) => {
       const { summary = "", findings = [], refusal: reason = "" } = input;
       if (isRefusal(input)) return handIn(onReport, { kind: "refusal", reason: reason.trim() });
       return handIn(onReport, { kind: "review", summary, findings: findings.map(toFinding) });
+    },
+  });
+}
+
+export function answerReportTool(onReport: OnReport<AnswerReport>): Tool {
+  return defineTool({
+    name: "report",
+    describedIn: new URL("report-answer.md", import.meta.url),
+    effect: "writes",
+    input: Answer,
+    run: async (input) => {
+      const { answer = "", refusal: reason = "" } = input;
+      if (isRefusal(input)) return handIn(onReport, { kind: "refusal", reason: reason.trim() });
+      return handIn(onReport, { kind: "answer", answer });
     },
   });
 }

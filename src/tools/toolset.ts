@@ -9,7 +9,7 @@ import { notebookTool } from "./notebook.ts";
 import { planTool } from "./plan.ts";
 import { openReadState } from "./read-state.ts";
 import { readTool } from "./read.ts";
-import { changeReportTool, reviewReportTool, type ChangeReport, type ReviewReport } from "./report.ts";
+import { answerReportTool, changeReportTool, reviewReportTool, type Report } from "./report.ts";
 import { searchTool } from "./search.ts";
 import { SHELL_LIMITS, shellTool, type ShellLimits } from "./shell.ts";
 import { textEditorTool } from "./text-editor.ts";
@@ -21,10 +21,13 @@ export type Toolset = { readonly tools: readonly Tool[]; readonly specs: readonl
 
 export type ToolsetOpening = {
   readonly session: SandboxSession;
-  readonly goal: "change" | "review";
+  /** An answer and a review have nothing that edits. */
+  readonly goal: "change" | "review" | "answer";
   readonly editing: "replace" | "patch";
   readonly onPlan: (steps: readonly PlanStep[]) => Promise<void> | void;
-  readonly onReport: (report: ChangeReport | ReviewReport) => Promise<void> | void;
+  readonly onReport: (report: Report) => Promise<void> | void;
+  /** Tools from above this room. */
+  readonly more?: readonly Tool[];
   readonly limits?: Partial<ShellLimits>;
   /** Whether a file must have been seen before it is edited. False for a person's single call (`pullwright tool`). */
   readonly mustRead?: boolean;
@@ -35,10 +38,12 @@ export function openToolset(opening: ToolsetOpening): Toolset {
   const limits = { ...SHELL_LIMITS, ...opening.limits };
   const files = openFiles(session);
   const readState = openReadState();
-  const common = [historyTool(session), readTool(files, readState), searchTool(session), planTool(onPlan)];
-  // A review's workspace cannot be written, so nothing that edits is offered.
-  if (goal === "review")
-    return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reviewReportTool(onReport)]);
+  const { more = [] } = opening;
+  const common = [historyTool(session), readTool(files, readState), searchTool(session), planTool(onPlan), ...more];
+  if (goal !== "change") {
+    const reportTool = goal === "review" ? reviewReportTool(onReport) : answerReportTool(onReport);
+    return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reportTool]);
+  }
   const desk = { files, readState, mustRead: opening.mustRead ?? true };
   const applyPatch = openPatchApplier(desk);
   const editTool = opening.editing === "patch" ? applyPatchTool(applyPatch) : textEditorTool(desk);

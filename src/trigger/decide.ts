@@ -1,6 +1,6 @@
 /** RepoEvent -> Decision. Pure: the same event and rules give the same decision. Rights are asked later, by the run. */
 import { unreachable } from "../failure.ts";
-import type { RepoEvent } from "../repo-event.ts";
+import type { Actor, CommentRef, RepoEvent, RepoRef, ThreadRef } from "../repo-event.ts";
 import type { Goal, TaskOrigin, TaskRequest } from "../task.ts";
 import { readCommand } from "./read-command.ts";
 
@@ -14,13 +14,24 @@ export type Rules = {
 };
 
 export type Decision =
-  { readonly kind: "start"; readonly request: TaskRequest } | { readonly kind: "ignore"; readonly reason: string };
+  | { readonly kind: "start"; readonly request: TaskRequest }
+  /** Words for, or the end of, whatever is at work on this thread. */
+  | { readonly kind: "steer" | "stop"; readonly note: ThreadNote }
+  | { readonly kind: "ignore"; readonly reason: string };
+
+export type ThreadNote = {
+  readonly repo: RepoRef;
+  readonly thread: ThreadRef;
+  readonly author: Actor;
+  readonly comment: CommentRef;
+  readonly body: string;
+};
 
 /** What everything we write carries in an HTML comment, so that our own words are never taken for a command. */
 export const OWN_MARKER = "<!-- pullwright:";
 
 /** Commands that are promised and not built: saying so is kinder than "unknown". */
-const NOT_YET = new Set("ask plan approve test fix-ci steer status stop retry undo apply help best-of".split(" "));
+const NOT_YET = new Set("ask plan approve test fix-ci status retry undo apply help best-of".split(" "));
 
 export function decide(event: RepoEvent, rules: Rules): Decision {
   if (event.actor.isBot) return ignore("a bot never starts a task");
@@ -55,6 +66,12 @@ function decideComment(event: Extract<RepoEvent, { kind: "comment-created" }>, r
   if (event.body.includes(OWN_MARKER)) return ignore("the comment is one of our own");
   const command = readCommand(event.body, rules.slug);
   if (!command) return ignore("no command in the comment");
+  const { repo, thread, actor: author, comment } = event;
+  const note = { repo, thread, author, comment };
+  if (command.verb === "stop") return { kind: "stop", note: { ...note, body: command.text } };
+  if (command.verb === "steer") return { kind: "steer", note: { ...note, body: command.text } };
+  // Free text is for whoever is at work here; it is ignored, and the record says so, when nobody is.
+  if (!isVerb(command.verb)) return { kind: "steer", note: { ...note, body: command.said } };
   const goal = readGoal(command.verb, event.thread.kind);
   if (goal.kind === "ignore") return goal;
   return start(event, {
@@ -81,8 +98,12 @@ function readGoal(
     case "review":
       return thread === "pull" ? { kind: "goal", goal: verb } : ignore(`\`${verb}\` is for pull requests`);
     default:
-      return ignore(NOT_YET.has(verb) ? `\`${verb}\` is not a command yet` : `\`${verb.slice(0, 40)}\` is no command`);
+      return ignore(`\`${verb}\` is not a command yet`);
   }
+}
+
+function isVerb(verb: string): boolean {
+  return ["", "implement", "fix", "review"].includes(verb) || NOT_YET.has(verb);
 }
 
 type Start = {

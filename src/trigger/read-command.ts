@@ -1,7 +1,10 @@
 /** A comment -> the command in it. It decides nothing: whether the verb means something here is decide's question. */
 
-/** `verb` is lower case, "" when only the bot was called; `text` is the rest of the comment, as written. */
-export type Command = { readonly verb: string; readonly text: string };
+/**
+ * `verb` is the first word in lower case, "" when only the bot was called; `text` is the rest of the comment, as written, and `said`
+ * both.
+ */
+export type Command = { readonly verb: string; readonly text: string; readonly said: string };
 
 /**
  * The first command of a comment: a line that starts with `/agent` or `@<slug>`. What stands in quotes, code or HTML comments was
@@ -15,7 +18,7 @@ export function readCommand(body: string, slug: string): Command | null {
   // The verb stands on the same line: `/agent` and a paragraph below it is `/agent` with a text.
   const [start = "", word = ""] = /^[ \t]*(\S*)/.exec(said) ?? [];
   const verb = word.toLowerCase().replace(/[.,:;!?]+$/, "");
-  return { verb, text: said.slice(start.length).trim() };
+  return { verb, text: said.slice(start.length).trim(), said: said.trim() };
 }
 
 /** Openers of what a reader sees as not said by the writer, in the order a Markdown parser would meet them. */

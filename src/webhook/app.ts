@@ -32,7 +32,8 @@ export function pullwrightApp(parts: { readonly rules: Rules; readonly accept: A
       const delivery = readDelivery({ guid: id, event: name, payload }, parts.rules);
       await acceptInTime(parts.accept, delivery);
       const { decision } = delivery;
-      const facts = decision.kind === "start" ? { key: decision.request.key } : { reason: decision.reason };
+      const key = decision.kind === "start" ? { key: decision.request.key } : {};
+      const facts = decision.kind === "ignore" ? { reason: decision.reason } : key;
       parts.log.info({ delivery: id, event: delivery.name, decision: decision.kind, ...facts }, "delivery accepted");
     });
   };

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { runAgent, type Agent } from "../../src/agent/loop.ts";
+import { AgentRun, type Agent } from "../../src/agent/loop.ts";
+import { openPurse } from "../../src/agent/purse.ts";
+import { SILENT } from "../../src/agent/inbox.ts";
 import { readSystemPrompt } from "../../src/agent/system-prompt.ts";
 import { readTranscript } from "../../src/agent/transcript.ts";
 import type { Journal, JournalEntry, RecordedEntry } from "../../src/journal.ts";
@@ -33,7 +35,7 @@ const edit = {
 type Scene = { readonly agent: Agent; readonly journal: ReturnType<typeof memoryJournal>; readonly charged: number[] };
 
 function openScene(model: Model, over: Partial<Agent> = {}): Scene {
-  let hasReported = false;
+  let reports = 0;
   const tool = (name: string, run: Tool["run"]): Tool => ({
     spec: { name, description: name, parameters: { type: "object" }, native: null },
     ...{ effect: "writes", input: z.unknown(), run },
@@ -42,7 +44,7 @@ function openScene(model: Model, over: Partial<Agent> = {}): Scene {
     tool("look", async () => ({ text: "seen" })),
     tool("edit", async () => ({ text: "done", edits: [edit] })),
     tool("report", async () => {
-      hasReported = true;
+      reports += 1;
       return { text: "Thank you." };
     }),
     tool(
@@ -54,12 +56,22 @@ function openScene(model: Model, over: Partial<Agent> = {}): Scene {
   const journal = memoryJournal();
   const charged: number[] = [];
   const agent: Agent = {
-    ...{ model, toolset, journal, system: readSystemPrompt("author"), brief: "Do it.", cacheKey: "k", now: Date.now },
-    limits: { turnsMax: 20, wallMsMax: 60_000, usdMax: 5 },
-    hasReported: () => hasReported,
-    charge: async (_turn, _model, _usage, costUsd) => {
-      charged.push(costUsd);
+    ...{
+      models: [model],
+      toolset,
+      journal,
+      system: readSystemPrompt("author"),
+      brief: "Do it.",
+      cacheKey: "k",
+      now: Date.now,
     },
+    limits: { turnsMax: 20, wallMsMax: 60_000, usdMax: 5 },
+    reports: () => reports,
+    purse: openPurse(async (_turn, _model, _usage, costUsd) => {
+      charged.push(costUsd);
+      return { kind: "ok" };
+    }),
+    ...{ inbox: SILENT, written: [] },
     ...over,
   };
   return { agent, journal, charged };
@@ -70,7 +82,7 @@ const kinds = (journal: { entries: readonly JournalEntry[] }) => journal.entries
 test("a run looks, reports and ends; each step is journaled before the next and each reply charged", async () => {
   const model = scriptedModel([callsReply([call("1", "look")]), callsReply([call("2", "report")], "All done.")]);
   const { agent, journal, charged } = openScene(model);
-  const end = await runAgent(agent, never);
+  const end = await new AgentRun(agent).work(never);
   expect(end).toMatchObject({ ending: { kind: "reported" }, lastText: "All done.", spend: { turns: 2 } });
   const turn = ["model-replied", "tool-called", "tool-observed"];
   expect(kinds(journal)).toEqual(["briefed", ...turn, ...turn]);
@@ -82,7 +94,7 @@ test("a run looks, reports and ends; each step is journaled before the next and 
 test("the files that a call changed are told in its entry, for whoever shows or resumes the run", async () => {
   const model = scriptedModel([callsReply([call("1", "edit"), call("2", "look")]), callsReply([call("3", "report")])]);
   const { agent, journal } = openScene(model);
-  await runAgent(agent, never);
+  await new AgentRun(agent).work(never);
   const observed = journal.entries.filter((entry) => entry.kind === "tool-observed");
   expect(observed.map(({ edits }) => edits)).toEqual([[edit], undefined, undefined]);
 });
@@ -90,7 +102,7 @@ test("the files that a call changed are told in its entry, for whoever shows or 
 test("a model that stops without a report is asked for it twice, then its last words must do", async () => {
   const model = scriptedModel([textReply("One."), textReply("Two."), textReply("Three.")]);
   const { agent, journal } = openScene(model);
-  const end = await runAgent(agent, never);
+  const end = await new AgentRun(agent).work(never);
   expect(end).toMatchObject({ ending: { kind: "reported" }, lastText: "Three.", spend: { turns: 3 } });
   expect(kinds(journal).filter((kind) => kind === "steered")).toHaveLength(2);
 });
@@ -102,7 +114,7 @@ test.each([
   const looking = Array.from({ length: 400 }, (_, i) => callsReply([call(String(i), "look")]));
   const priced = looking.map((reply): ModelReply => ({ ...reply, usage: { ...reply.usage, output: 2 } }));
   const { agent, journal } = openScene(scriptedModel(priced), { limits });
-  const end = await runAgent(agent, never);
+  const end = await new AgentRun(agent).work(never);
   expect(end.ending.kind).toBe("limit");
   expect(kinds(journal).filter((kind) => kind === "steered")).toHaveLength(1);
 });
@@ -110,13 +122,13 @@ test.each([
 test("a limit on time ends even a tool that never ends", async () => {
   const limits = { turnsMax: 5, wallMsMax: 600, usdMax: 5 };
   const { agent } = openScene(scriptedModel([callsReply([call("1", "wait")])]), { limits });
-  expect((await runAgent(agent, never)).ending).toEqual({ kind: "limit", limit: "time (0.01 minutes)" });
+  expect((await new AgentRun(agent).work(never)).ending).toEqual({ kind: "limit", limit: "time (0.01 minutes)" });
 });
 
 test("whoever aborts from outside gets the abort, not an ending", async () => {
   const stop = new AbortController();
   const { agent } = openScene(scriptedModel([callsReply([call("1", "wait")])]));
-  const running = runAgent(agent, stop.signal);
+  const running = new AgentRun(agent).work(stop.signal);
   setTimeout(() => stop.abort(new Error("stop")), 50);
   await expect(running).rejects.toThrow("stop");
 });
@@ -124,7 +136,7 @@ test("whoever aborts from outside gets the abort, not an ending", async () => {
 test("a refusal ends the run", async () => {
   const refusal: ModelReply = { ...textReply("I will not."), stop: "refused" };
   const { agent } = openScene(scriptedModel([refusal]));
-  expect((await runAgent(agent, never)).ending).toEqual({ kind: "refused" });
+  expect((await new AgentRun(agent).work(never)).ending).toEqual({ kind: "refused" });
 });
 
 test.each([
@@ -134,5 +146,5 @@ test.each([
   ["invalid-request", "UserError"],
 ] as const)("a vendor's %s is told to the asker", async (fault, name) => {
   const { agent } = openScene(scriptedModel([new ModelError(fault, "no")]));
-  await expect(runAgent(agent, never)).rejects.toMatchObject({ name });
+  await expect(new AgentRun(agent).work(never)).rejects.toMatchObject({ name });
 });

@@ -19,6 +19,7 @@ export const spend: Spend = {
     inputTokens: 18_230,
     outputTokens: 1_904,
     model: "anthropic/claude-opus-5-5",
+    switches: [],
   },
 };
 
@@ -64,6 +65,7 @@ export function changed(
       command(),
     ],
     checks: [{ command: "npm test", before: command({ exitCode: 1 }), after: command() }],
+    opinion: null,
     ending: { kind: "reported" },
     spend,
     ...over,

@@ -28,7 +28,7 @@ function spyTool(
 ): Tool {
   const tool = defineTool({
     name,
-    describedIn: "plan",
+    describedIn: new URL("../../src/tools/plan.md", import.meta.url),
     effect,
     input: z.object({}),
     run: async (_, signal) => {
@@ -125,7 +125,7 @@ test("calls to repair say how", async () => {
 test("an observation is bounded whatever the tool says", async () => {
   const loud = defineTool({
     name: "loud",
-    describedIn: "plan",
+    describedIn: new URL("../../src/tools/plan.md", import.meta.url),
     effect: "reads",
     input: z.object({}),
     run: async () => ({ text: "é\n".repeat(100_000) }),

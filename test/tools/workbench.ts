@@ -6,7 +6,7 @@ import type { CommandRun, Observation, PlanStep } from "../../src/journal.ts";
 import { SANDBOX_LIMITS } from "../../src/sandbox/limits.ts";
 import { openSandbox } from "../../src/sandbox/open-sandbox.ts";
 import { dispatchCalls, type CallResult } from "../../src/tools/dispatch.ts";
-import type { ChangeReport, ReviewReport } from "../../src/tools/report.ts";
+import type { Report } from "../../src/tools/report.ts";
 import { removeTree } from "../../src/workspace/remove-tree.ts";
 import { openToolset, type ToolsetOpening } from "../../src/tools/toolset.ts";
 
@@ -35,7 +35,7 @@ export async function openWorkbench({ driver = "bubblewrap", files = {}, ...over
     limits: SANDBOX_LIMITS,
   });
   const plans: (readonly PlanStep[])[] = [];
-  const reports: (ChangeReport | ReviewReport)[] = [];
+  const reports: Report[] = [];
   const toolset = openToolset({
     ...{ session, goal: "change", editing: "replace" },
     ...over,

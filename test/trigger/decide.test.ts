@@ -78,13 +78,22 @@ const IGNORED: readonly [event: RepoEvent, reason: string][] = [
   [comment("/agent fix"), "`fix` is for pull requests"],
   [comment("/agent review"), "`review` is for pull requests"],
   [comment("/agent ask why?"), "`ask` is not a command yet"],
-  [comment("/agent stop", "pull"), "`stop` is not a command yet"],
-  [comment("/agent frobnicate"), "`frobnicate` is no command"],
   [pullUpdated({ isDraft: true }), "the pull request is a draft"],
 ];
 
 test.each(IGNORED)("%j is ignored", (event, reason) => {
   expect(decide(event, RULES)).toEqual({ kind: "ignore", reason });
+});
+
+test.each([
+  ["/agent stop", "stop", ""],
+  ["/agent steer look at the CSS too", "steer", "look at the CSS too"],
+  ["/agent Please keep the old name.", "steer", "Please keep the old name."],
+])("%j is for whoever is at work on the thread", (body, kind, said) => {
+  const event = comment(body, "pull");
+  const { repo, thread, actor: author } = event;
+  const note = { repo, thread, author, comment: { kind: "conversation", id: 9 }, body: said };
+  expect(decide(event, RULES)).toEqual({ kind, note });
 });
 
 test("drafts are reviewed where the rules say so, and nothing is where reviews are off", () => {

@@ -32,7 +32,7 @@ const COMMANDS: readonly [body: string, verb: string, text: string][] = [
 ];
 
 test.each(COMMANDS)("%j calls us", (body, verb, text) => {
-  expect(readCommand(body, "pullwright")).toEqual({ verb, text });
+  expect(readCommand(body, "pullwright")).toMatchObject({ verb, text });
 });
 
 const NOT_COMMANDS: readonly string[] = [

@@ -1,0 +1,69 @@
+/**
+ * An agent inside a run: its own conversation, a slice of the run's money, and only its report comes back. It has no sub-agents of
+ * its own, since each level hides more of what was asked.
+ */
+import type { Journal, SubAgentRole } from "../journal.ts";
+import type { RunLimits } from "../settings.ts";
+import type { Toolset } from "../tools/toolset.ts";
+import type { ModelChain } from "../model/model.ts";
+import { SILENT } from "./inbox.ts";
+import { AgentRun, type AgentEnd } from "./loop.ts";
+import type { Purse } from "./purse.ts";
+import { readSystemPrompt } from "./system-prompt.ts";
+
+/** What sub-agents of one run share. */
+export type SubAgentGround = {
+  readonly journal: Journal;
+  readonly purse: Purse;
+  readonly limits: RunLimits;
+  readonly cacheKey: string;
+  readonly now: () => number;
+};
+
+export type SubAgent = {
+  /** Unique in the run; in the journal and in the vendor's cache key. */
+  readonly id: string;
+  readonly role: SubAgentRole;
+  readonly models: ModelChain;
+  readonly toolset: Toolset;
+  readonly brief: string;
+  readonly reports: () => number;
+  /** Of the money that the run has left when it starts. */
+  readonly share: number;
+};
+
+/** A question that takes more turns was too large for one. */
+const TURNS_MAX = 40;
+const WALL_MS_MAX = 15 * 60_000;
+
+export async function runSubAgent(ground: SubAgentGround, it: SubAgent, signal: AbortSignal): Promise<AgentEnd> {
+  const { journal, purse, limits, cacheKey, now } = ground;
+  const leftUsd = Math.max(0, limits.usdMax - purse.spent().usd);
+  const run = new AgentRun({
+    ...{ models: it.models, toolset: it.toolset, brief: it.brief, reports: it.reports, now },
+    system: readSystemPrompt(it.role),
+    journal: inside(journal, it),
+    limits: {
+      turnsMax: Math.min(TURNS_MAX, limits.turnsMax),
+      wallMsMax: Math.min(WALL_MS_MAX, limits.wallMsMax),
+      usdMax: leftUsd * it.share,
+    },
+    cacheKey: `${cacheKey}-${it.id}`,
+    purse: purse.slice(),
+    inbox: SILENT, // Whoever speaks, speaks to the run; its signal ends this one too.
+    written: [],
+  });
+  return await run.work(signal);
+}
+
+function inside(journal: Journal, { id, role }: SubAgent): Journal {
+  return {
+    append: (entry) => journal.append({ kind: "sub-agent", id, role, entry }),
+    read: async () => {
+      const all = await journal.read();
+      return all.flatMap(({ entry, ...stamp }) =>
+        entry.kind === "sub-agent" && entry.id === id ? [{ ...stamp, entry: entry.entry }] : [],
+      );
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/** What people say to a live run: their right is asked of the forge, they see at once that they were heard, then the agent hears it. */
+import { Stopped, type Inbox, type Note } from "../agent/inbox.ts";
+import type { ForgeReader } from "../forge/forge.ts";
+import { authorize } from "../policy/authorize.ts";
+import { visibleText } from "../policy/visible-text.ts";
+import { perform, type Desk } from "../publish/perform.ts";
+import type { TaskNote } from "../store/notes.ts";
+import type { Task } from "../task.ts";
+import type { Logger } from "pino";
+
+/** A stop is heard within this time, also in the middle of a long command; one small query each. */
+const LOOK_MS = 1_500;
+
+export type InboxParts = {
+  readonly task: Task;
+  readonly desk: Desk;
+  readonly reader: Pick<ForgeReader, "permission">;
+  readonly takeNotes: () => Promise<readonly TaskNote[]>;
+  readonly log: Pick<Logger, "warn">;
+};
+
+export class RunInbox implements Inbox, AsyncDisposable {
+  readonly #parts: InboxParts;
+  readonly #stop = new AbortController();
+  readonly #notes: Note[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(parts: InboxParts) {
+    this.#parts = parts;
+    this.#timer = setInterval(() => void this.#look(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  async take(): Promise<readonly Note[]> {
+    await this.#look();
+    return this.#notes.splice(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  #look(): Promise<void> {
+    this.#looking = this.#looking
+      .then(() => this.#hear())
+      .catch((error: unknown) => {
+        // Nobody was heard this time; the notes that were not taken wait for the next.
+        this.#parts.log.warn({ err: error }, "notes could not be read");
+      });
+    return this.#looking;
+  }
+
+  async #hear(): Promise<void> {
+    for (const note of await this.#parts.takeNotes()) await this.#hearOne(note);
+  }
+
+  async #hearOne({ kind, author, comment, body }: TaskNote): Promise<void> {
+    const { task, desk, reader } = this.#parts;
+    const right = await reader.permission(task.repo, author.id);
+    if (authorize(task.goal, right, { isAutomatic: false }).kind === "deny") return;
+    const role = `heard-${comment.kind}-${comment.id}`;
+    await perform(desk, { kind: "react", role, target: { kind: "comment", comment }, content: "eyes" });
+    if (kind === "stop") this.#stop.abort(new Stopped(author.login));
+    else this.#notes.push({ by: author.login, text: visibleText(body).text });
+  }
+}
