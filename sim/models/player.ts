@@ -1,5 +1,6 @@
 /** Finds what the script has for a request. Remembers only which faults were played and what the prompt caches hold. */
 import type { Ask, Wire } from "./ask.ts";
+import { BatchShelf } from "./batch.ts";
 import { PromptCache } from "./prompt-cache.ts";
 import { Refusal, scriptRefusal } from "./refusal.ts";
 import { DONE } from "./reply.ts";
@@ -15,6 +16,7 @@ export type Scene = {
 
 export class Player {
   readonly cache: PromptCache;
+  readonly batches = new BatchShelf();
   readonly #script: ParsedScript;
   /** How often the fault of a turn was played; a script has few. */
   readonly #played = new Map<string, number>();
@@ -22,6 +24,10 @@ export class Player {
   constructor(script: ParsedScript) {
     this.#script = script;
     this.cache = new PromptCache(script.tokens.bytesPerToken);
+  }
+
+  get batchPolls(): number {
+    return this.#script.batch.polls;
   }
 
   /** Throws what the vendor would say of a prompt that is too long or does not end with the user's turn. */

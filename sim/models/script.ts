@@ -61,6 +61,8 @@ const fault = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("refusal"), times }),
   z.strictObject({ kind: z.literal("unknown-event"), times }),
   z.strictObject({ kind: z.literal("empty"), times }),
+  /** In a batch only: it ended without this request. */
+  z.strictObject({ kind: z.literal("unanswered"), how: z.enum(["expired", "canceled"]), times }),
 ]);
 
 const stop = z.enum([
@@ -101,6 +103,8 @@ export const scriptSchema = z.strictObject({
   tokens: z
     .strictObject({ bytesPerToken: z.number().positive().default(4), windowMax: z.int().positive().optional() })
     .default({ bytesPerToken: 4 }),
+  /** `polls`: how often a batch is looked at before it has ended. */
+  batch: z.strictObject({ polls: z.int().nonnegative() }).default({ polls: 1 }),
 });
 
 /** As people write it: what has a default may be left out. */

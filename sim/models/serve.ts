@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { anthropicWire, readCountAsk } from "./anthropic.ts";
 import type { Ask, Wire, WireName } from "./ask.ts";
+import { isBatchCall, serveBatch } from "./batch-serve.ts";
 import { openaiWire } from "./openai.ts";
 import type { Player, Scene } from "./player.ts";
 import { readBody, requireKey, shownHeaders } from "./read-request.ts";
@@ -42,6 +43,7 @@ type Exchange = {
 
 /** Never rejects. */
 export async function serve({ request, response, player, record }: Exchange): Promise<void> {
+  if (isBatchCall(request.url ?? "")) return serveBatch({ request, response, player, record });
   const path = (request.url ?? "/").replace(/\?.*$/s, "");
   const route = request.method === "POST" ? ROUTES.get(path.replace(/^\/v1(?=\/)/, "")) : undefined;
   const wire = route?.wire ?? (request.headers["anthropic-version"] ? anthropicWire : openaiWire);
