@@ -82,7 +82,8 @@ function buildItem(item: ItemInProgress, index: number): Built {
     case "patch": {
       const { id, callId: call_id, operation } = item;
       const call = { type: "apply_patch_call", id, call_id, operation } as const;
-      return { added: { ...call, status: "in_progress" }, between: [], done: { ...call, status: "completed" } };
+      const done = { ...call, status: item.isCut ? "in_progress" : "completed" } as const;
+      return { added: { ...call, status: "in_progress" }, between: [], done };
     }
   }
 }

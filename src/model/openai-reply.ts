@@ -40,9 +40,13 @@ const Message = z.object({
 const texts = z.array(z.object({ text: z.string() })).nullish();
 const Reasoning = z.object({ summary: texts, content: texts, encrypted_content: z.string().nullish() });
 const FunctionCall = z.object({ call_id: z.string(), name: z.string(), arguments: z.string(), status });
+const PatchCall = z.object({ call_id: z.string(), operation: z.unknown(), status });
 const CustomCall = z.object({ call_id: z.string(), name: z.string(), input: z.string(), status });
 
-/** Throws ModelError "connection" when the stream ends before the vendor's last event. */
+/**
+ * Usage that the server did not tell is all zeros and marked as estimated: who sent the request can do better.
+ * Throws ModelError "connection" when the stream ends before the vendor's last event.
+ */
 export async function readResponse(events: AsyncIterable<unknown>, names: Names): Promise<ModelReply> {
   const done: WireItem[] = [];
   for await (const event of events) {
@@ -74,11 +78,12 @@ function finish(all: readonly WireItem[], response: Response, { name, toolNames 
   const read = all.map((item) => readItem(item, toolNames));
   const stop = readStop(all, response);
   const usage = readUsage(response);
+  const isUsageEstimated = !response.usage;
   if (stop === "refused") {
     return {
       parts: read.flatMap(({ parts }) => parts.filter((part) => part.kind === "text")),
       stop,
-      usage,
+      ...{ usage, isUsageEstimated },
       opaque: null,
     };
   }
@@ -90,7 +95,7 @@ function finish(all: readonly WireItem[], response: Response, { name, toolNames 
   // Text, because a store may reorder the keys of an object and the vendor compares bytes.
   const opaque = { provider: "openai", model: name, value: JSON.stringify(wires.slice(0, keep)) };
   const calls = parts.some(({ kind }) => kind === "call");
-  return { parts, stop: stop === "finished" && calls ? "tool-calls" : stop, usage, opaque };
+  return { parts, stop: stop === "finished" && calls ? "tool-calls" : stop, usage, isUsageEstimated, opaque };
 }
 
 function readStop(items: readonly WireItem[], response: Response): StopReason {
@@ -134,6 +139,14 @@ function readItem(item: WireItem, toolNames: ReadonlyMap<string, string>): Item 
       // Free text shows no end of its own, so only the vendor's word counts.
       return { wire: toWire(item), parts: toCall(call_id, name, input), cutOff: status !== "completed" };
     }
+    case "apply_patch_call": {
+      const { call_id, operation, status } = readEvent(PatchCall, item);
+      return {
+        wire: toWire(item),
+        parts: toCall(call_id, "apply_patch", operation),
+        cutOff: status !== "completed",
+      };
+    }
     default: // Nothing else was asked for.
       return { wire: null, parts: [], cutOff: false };
   }
@@ -153,6 +166,7 @@ const ACCEPTED: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ["message", new Set(["type", "id", "role", "content", "status", "phase"])],
   ["reasoning", new Set(["type", "id", "summary", "content", "encrypted_content", "status"])],
   ["function_call", new Set(["type", "id", "call_id", "name", "arguments", "status", "namespace", "caller"])],
+  ["apply_patch_call", new Set(["type", "id", "call_id", "operation", "status", "caller"])],
   ["custom_tool_call", new Set(["type", "id", "call_id", "name", "input", "namespace", "caller"])],
 ]);
 

@@ -3,31 +3,41 @@ import type { ResponseCreateParamsStreaming, ResponseInputItem, Tool } from "ope
 import { z } from "zod";
 import type { Observation, OpaqueState, ReplyPart, ToolCall } from "../journal.ts";
 import { APPLY_PATCH_GRAMMAR } from "./apply-patch.lark.ts";
-import type { ModelRequest, ToolSpec } from "./model.ts";
+import type { ModelFacts, ModelRequest, Quirks, ToolSpec } from "./model.ts";
 import { isStrictSchema } from "./openai-strict.ts";
+import { readOperation } from "./patch-operation.ts";
+import { effortFor } from "./quirks.ts";
 import { safeWord, textInput, objectInput } from "./wire.ts";
 
 /** The vendor refuses longer keys. */
 const CACHE_KEY_CHARS_MAX = 64;
 
-export function toResponseParams(
-  request: ModelRequest,
-  name: string,
-  outputTokensMax: number,
-): ResponseCreateParamsStreaming {
+/** `name` is the service's own of the model, or of its deployment. `summaries`: whether to ask for thoughts in words. */
+export type Asked = { readonly name: string; readonly facts: ModelFacts; readonly summaries: boolean };
+
+export function toResponseParams(request: ModelRequest, asked: Asked): ResponseCreateParamsStreaming {
+  const { name, facts } = asked;
   return {
     model: name,
     stream: true,
     store: false,
     instructions: request.system,
-    input: toInput(request, name),
-    ...(request.tools.length > 0 ? { tools: request.tools.map(toTool) } : {}),
+    input: toInput(request, asked),
+    ...(request.tools.length > 0 ? { tools: request.tools.map((tool) => toTool(tool, facts.quirks)) } : {}),
     tool_choice: "auto",
     parallel_tool_calls: true,
-    max_output_tokens: Math.min(request.outputTokensMax, outputTokensMax),
+    max_output_tokens: Math.min(request.outputTokensMax, facts.outputTokensMax),
     prompt_cache_key: request.cacheKey.slice(0, CACHE_KEY_CHARS_MAX),
-    ...(reasons(name) ? { include: ["reasoning.encrypted_content"] } : {}),
+    ...(facts.quirks.thinks ? { include: ["reasoning.encrypted_content"] } : {}),
+    ...toReasoning(request, asked),
   };
+}
+
+function toReasoning({ effort: wish }: ModelRequest, { facts, summaries }: Asked) {
+  const effort = effortFor(wish, facts.quirks);
+  const summary = summaries && facts.quirks.thinks ? ({ summary: "auto" } as const) : {};
+  const reasoning = { ...(effort ? { effort } : {}), ...summary };
+  return Object.keys(reasoning).length > 0 ? { reasoning } : {};
 }
 
 /** Wire name -> the name the transcript uses. */
@@ -35,23 +45,14 @@ export function toolNames(tools: readonly ToolSpec[]): ReadonlyMap<string, strin
   return new Map(tools.map((tool) => [wireName(tool), tool.name]));
 }
 
-/** Older models answer 400 to a request for encrypted reasoning. */
-function reasons(name: string): boolean {
-  return !/^(gpt-[34]|chatgpt)/.test(name);
-}
-
-/** Breakpoints came with gpt-5.6; older models cache by themselves. */
-function takesBreakpoints(name: string): boolean {
-  return /^gpt-(5\.[6-9]|[6-9])/.test(name);
-}
-
 function wireName(tool: ToolSpec): string {
   return tool.native === "apply-patch" ? "apply_patch" : safeWord(tool.name);
 }
 
-function toTool(tool: ToolSpec): Tool {
+function toTool(tool: ToolSpec, { patchTool }: Quirks): Tool {
   const { description, parameters } = tool;
-  if (tool.native === "apply-patch") {
+  if (tool.native === "apply-patch" && patchTool === "native") return { type: "apply_patch" };
+  if (tool.native === "apply-patch" && patchTool === "grammar") {
     const format = { type: "grammar", syntax: "lark", definition: APPLY_PATCH_GRAMMAR } as const;
     return { type: "custom", name: wireName(tool), description, format };
   }
@@ -59,12 +60,12 @@ function toTool(tool: ToolSpec): Tool {
   return { type: "function", name: wireName(tool), description, parameters: { ...parameters }, strict };
 }
 
-function toInput(request: ModelRequest, name: string): ResponseInputItem[] {
+function toInput(request: ModelRequest, { name, facts }: Asked): ResponseInputItem[] {
   const tools = new Map(request.tools.map((tool) => [tool.name, tool]));
   const items: ResponseInputItem[] = [];
   // The kind of an output must be the kind of its call.
-  const custom = new Set<string>();
-  let isFirstUser = takesBreakpoints(name);
+  const kinds = new Map<string, string>();
+  let isFirstUser = facts.quirks.breakpoints;
   for (const message of request.messages) {
     switch (message.kind) {
       case "user":
@@ -72,11 +73,12 @@ function toInput(request: ModelRequest, name: string): ResponseInputItem[] {
         isFirstUser = false;
         break;
       case "observations":
-        items.push(...message.observations.map((observation) => toOutputItem(observation, custom)));
+        items.push(...message.observations.map((observation) => toOutputItem(observation, kinds)));
         break;
       case "model": {
-        const own = readOwnItems(message.opaque, name) ?? message.parts.flatMap((part) => rebuild(part, tools));
-        for (const item of own) if (item.type === "custom_tool_call") custom.add(item.call_id);
+        const rebuilt = () => message.parts.flatMap((part) => rebuild(part, tools, facts.quirks));
+        const own = readOwnItems(message.opaque, name) ?? rebuilt();
+        for (const item of own) if ("call_id" in item) kinds.set(String(item.call_id), String(item.type));
         items.push(...own);
       }
     }
@@ -90,10 +92,16 @@ function toUserItem(text: string, isBreakpoint: boolean): ResponseInputItem {
   return { type: "message", role: "user", content: [{ type: "input_text", text, ...breakpoint }] };
 }
 
-function toOutputItem({ callId, text }: Observation, custom: ReadonlySet<string>): ResponseInputItem {
+function toOutputItem({ callId, text, isError }: Observation, kinds: ReadonlyMap<string, string>): ResponseInputItem {
   const call_id = safeWord(callId);
-  if (custom.has(call_id)) return { type: "custom_tool_call_output", call_id, output: text };
-  return { type: "function_call_output", call_id, output: text };
+  switch (kinds.get(call_id)) {
+    case "custom_tool_call":
+      return { type: "custom_tool_call_output", call_id, output: text };
+    case "apply_patch_call":
+      return { type: "apply_patch_call_output", call_id, output: text, status: isError ? "failed" : "completed" };
+    default:
+      return { type: "function_call_output", call_id, output: text };
+  }
 }
 
 /** The one place where a vendor's shape is taken on trust: these are the items this adapter received and wrote down. */
@@ -107,22 +115,25 @@ function readOwnItems(opaque: OpaqueState | null, name: string): ResponseInputIt
   return OwnItems.parse(JSON.parse(z.string().parse(opaque.value)));
 }
 
-function rebuild(part: ReplyPart, tools: ReadonlyMap<string, ToolSpec>): readonly ResponseInputItem[] {
+function rebuild(part: ReplyPart, tools: ReadonlyMap<string, ToolSpec>, quirks: Quirks): readonly ResponseInputItem[] {
   switch (part.kind) {
     case "text":
       return [{ type: "message", role: "assistant", content: part.text }];
     case "thinking":
       return [];
     case "call":
-      return [rebuildCall(part.call, tools.get(part.call.tool))];
+      return [rebuildCall(part.call, tools.get(part.call.tool), quirks)];
   }
 }
 
-function rebuildCall({ id, tool, input }: ToolCall, spec: ToolSpec | undefined): ResponseInputItem {
+function rebuildCall({ id, tool, input }: ToolCall, spec: ToolSpec | undefined, quirks: Quirks): ResponseInputItem {
   const call_id = safeWord(id);
   const name = spec ? wireName(spec) : safeWord(tool);
-  if (spec?.native === "apply-patch") {
+  if (spec?.native === "apply-patch" && quirks.patchTool === "grammar") {
     return { type: "custom_tool_call", call_id, name, input: textInput(input, spec) };
   }
+  // The vendor's own patch tool takes one file a call, another model's patch may have had more: that stays a function's.
+  const operation = quirks.patchTool === "native" ? readOperation(input) : null;
+  if (operation) return { type: "apply_patch_call", call_id, operation, status: "completed" };
   return { type: "function_call", call_id, name, arguments: JSON.stringify(objectInput(input, spec)) };
 }

@@ -1,6 +1,8 @@
 /** What the two adapters share on their way to a wire: names, tool inputs and headers. Knows no vendor. */
 import { z } from "zod";
+import type { ReplyPart, Usage } from "../journal.ts";
 import { ModelError, type RateLeft, type ToolSpec } from "./model.ts";
+import { readOperation, toPatchText } from "./patch-operation.ts";
 
 /** Both vendors refuse other characters or more of them in tool names and call ids; models of the other one may have used them. */
 export function safeWord(word: string): string {
@@ -20,6 +22,8 @@ export function readObject(text: string): Readonly<Record<string, unknown>> | nu
 
 /** The object a vendor wants where the transcript has the raw text of a free-form tool. */
 export function objectInput(input: unknown, tool: ToolSpec | undefined): Readonly<Record<string, unknown>> {
+  const operation = tool?.native === "apply-patch" ? readOperation(input) : null;
+  if (operation) return { [textProperty(tool)]: toPatchText(operation) };
   const parsed = z.record(z.string(), z.unknown()).safeParse(input);
   return parsed.success ? parsed.data : { [textProperty(tool)]: input };
 }
@@ -27,6 +31,8 @@ export function objectInput(input: unknown, tool: ToolSpec | undefined): Readonl
 /** The raw text a free-form tool wants where the transcript has an object. */
 export function textInput(input: unknown, tool: ToolSpec | undefined): string {
   if (typeof input === "string") return input;
+  const operation = tool?.native === "apply-patch" ? readOperation(input) : null;
+  if (operation) return toPatchText(operation);
   const parsed = z.record(z.string(), z.unknown()).safeParse(input);
   const text = parsed.success ? parsed.data[textProperty(tool)] : undefined;
   return typeof text === "string" ? text : JSON.stringify(input);
@@ -58,4 +64,14 @@ export function readRateLeft(headers: Headers | undefined, limitName: string, re
   const limit = Number.parseInt(headers?.get(limitName) ?? "", 10);
   const remaining = Number.parseInt(headers?.get(remainingName) ?? "", 10);
   return limit > 0 && remaining >= 0 ? { limit, remaining } : null;
+}
+
+/** English and code in the tokenizers of today; on the low side for other scripts. */
+const BYTES_PER_TOKEN = 4;
+
+/** For a server that tells no usage: a reply that cost nothing would never meet a limit. */
+export function estimateUsage(params: object, parts: readonly ReplyPart[]): Usage {
+  const tokens = (value: unknown) => Math.ceil(Buffer.byteLength(JSON.stringify(value)) / BYTES_PER_TOKEN);
+  const thoughts = parts.filter(({ kind }) => kind === "thinking");
+  return { input: tokens(params), cachedRead: 0, cacheWrite: 0, output: tokens(parts), reasoning: tokens(thoughts) };
 }

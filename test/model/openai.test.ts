@@ -1,13 +1,16 @@
 import { APIConnectionError, APIError } from "openai";
 import { expect, test } from "vitest";
+import { modelFacts } from "../../src/model/catalog.ts";
 import type { Message, ModelFault } from "../../src/model/model.ts";
 import { readOpenAiFailure, readOpenAiFault } from "../../src/model/openai-fault.ts";
 import { readResponse } from "../../src/model/openai-reply.ts";
 import { toResponseParams } from "../../src/model/openai-request.ts";
+import { objectInput, textInput } from "../../src/model/wire.ts";
 import { askWith, observe, patch, play, search, shell, user } from "./transcripts.ts";
 
 const name = "gpt-6.1-sol";
-const params = (messages: readonly Message[]) => toResponseParams(askWith(messages), name, 128_000);
+const asked = (model: string) => ({ name: model, facts: modelFacts(`openai/${model}`), summaries: false });
+const params = (messages: readonly Message[]) => toResponseParams(askWith(messages), asked(name));
 const call = (id: string, tool: string, input: unknown) => ({ kind: "call", call: { id, tool, input } }) as const;
 
 test("a request stores nothing, asks for its reasoning back and names the run's cache", () => {
@@ -65,10 +68,53 @@ test("another vendor's turn is rebuilt without reasoning, each call and output i
   ]);
 });
 
+test("effort and summaries are asked for where the model knows them", () => {
+  const request = askWith([user("Hi")], { effort: "max" });
+  const reasoning = (model: string, summaries: boolean) =>
+    toResponseParams(request, { ...asked(model), summaries }).reasoning;
+  expect([reasoning(name, true), reasoning("gpt-5.1", false), reasoning("gpt-4.1", true)]).toEqual([
+    { effort: "max", summary: "auto" },
+    { effort: "high" },
+    undefined,
+  ]);
+});
+
+test("a model trained on the vendor's own patch tool gets it, and what others wrote stays a function's", () => {
+  const operation = { type: "update_file", path: "a", diff: "@@\n-teh\n+the" };
+  const said = (id: string, input: unknown): Message => ({
+    kind: "model",
+    parts: [call(id, "apply_patch", input)],
+    opaque: null,
+  });
+  const messages = [
+    user("Fix it."),
+    said("c1", operation),
+    observe(["c1", "Done."]),
+    said("c2", "*** Begin Patch"),
+    observe(["c2", "bad", true]),
+  ];
+  const { input, tools } = toResponseParams(askWith(messages), asked("gpt-5.1"));
+  expect(tools?.[2]).toEqual({ type: "apply_patch" });
+  expect(Array.isArray(input) ? input.slice(1) : input).toEqual([
+    { type: "apply_patch_call", call_id: "c1", operation, status: "completed" },
+    { type: "apply_patch_call_output", call_id: "c1", output: "Done.", status: "completed" },
+    { type: "function_call", call_id: "c2", name: "apply_patch", arguments: '{"patch":"*** Begin Patch"}' },
+    { type: "function_call_output", call_id: "c2", output: "bad" },
+  ]);
+});
+
+test("an operation of the vendor's patch tool reads as a patch to every other model", () => {
+  const operation = { type: "create_file", path: "b", diff: "+new\n" };
+  expect(textInput(operation, patch)).toBe("*** Begin Patch\n*** Add File: b\n+new\n*** End Patch\n");
+  expect(objectInput({ type: "delete_file", path: "b" }, patch)).toEqual({
+    patch: "*** Begin Patch\n*** Delete File: b\n*** End Patch\n",
+  });
+});
+
 test("models from before breakpoints and reasoning are not asked for them", () => {
-  const text = JSON.stringify(toResponseParams(askWith([user("Hi")]), "gpt-4.1", 1_000));
+  const text = JSON.stringify(toResponseParams(askWith([user("Hi")]), asked("gpt-4.1")));
   expect(text).not.toMatch(/breakpoint|encrypted/);
-  expect(JSON.stringify(toResponseParams(askWith([user("Hi")]), "gpt-5.5", 1_000))).not.toContain("breakpoint");
+  expect(JSON.stringify(toResponseParams(askWith([user("Hi")]), asked("gpt-5.5")))).not.toContain("breakpoint");
 });
 
 const done = (item: object) => ({ type: "response.output_item.done", output_index: 0, item });
@@ -127,6 +173,7 @@ test("items become parts, and go back with only the fields the input takes", asy
     ],
     stop: "tool-calls",
     usage: { input: 100, cachedRead: 600, cacheWrite: 300, output: 50, reasoning: 20 },
+    isUsageEstimated: false,
     opaque: {
       provider: "openai",
       model: name,
