@@ -78,7 +78,7 @@ function withCut(shown: readonly string[], { total, limit, what, isPartial }: Cu
 }
 
 function linesOf(output: string): readonly string[] {
-  return output.split("\n").filter((line) => line !== "");
+  return output.split(/\r?\n/).filter((line) => line !== "");
 }
 
 function nameOf(path: string): string {

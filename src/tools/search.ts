@@ -32,10 +32,10 @@ const Input = z.object({
 type Input = z.infer<typeof Input>;
 
 /**
- * No configuration of the repository or the machine steers it. A folder's parents count, or the workspace's .gitignore would not hold
- * below a `path`.
+ * No configuration of the repository or the machine steers it, a .ignore neither: what git tracks is searched. A folder's parents
+ * count, or the workspace's .gitignore would not hold below a `path`.
  */
-const BASE = ["--no-config", "--hidden", "--no-ignore-global", "--color", "never"];
+const BASE = ["--no-config", "--hidden", "--no-ignore-global", "--no-ignore-dot", "--crlf", "--color", "never"];
 const COMMON = [...BASE, "--sort", "path", "--null", "--glob", "!.git"];
 
 /** With a .git there, ripgrep looks for no .gitignore above it; without one it must be told to look at any. */
@@ -93,7 +93,14 @@ function argvOf(input: Input): readonly string[] {
     files: ["--files-with-matches"],
     count: ["--count", "--with-filename"],
   }[mode];
-  return [...rg, ...how, ...what, "--regexp", pattern, "--", place];
+  return [...rg, ...how, ...what, "--regexp", acrossLines(pattern), "--", place];
+}
+
+/** A line break that is asked for may be CRLF in the file. Sets of characters stay as they are. */
+function acrossLines(pattern: string): string {
+  return pattern.replace(/\[(?:\\[^]|[^\]\\])*\]|\\[^]|\n/g, (part) =>
+    part === "\n" || part === "\\n" ? "\\r?\\n" : part,
+  );
 }
 
 /**

@@ -48,6 +48,23 @@ describe.each(DRIVERS)("the search tool, in the %s sandbox", (driver) => {
     expect(await bench.call("search", { pattern: "needle", glob: "*.log", mode: "count" })).toBe("ok: No match.");
   });
 
+  test("lines that end in CRLF are found and shown like others", async () => {
+    await using bench = await openWorkbench({ driver, files: { "a.txt": "one\r\ntwo\r\n", "b.txt": "one\ntwo\n" } });
+    const both = (rows: string) => `ok: a.txt\n${rows}\n\nb.txt\n${rows}`;
+    expect(await bench.call("search", { pattern: "two$" })).toBe(both("2: two"));
+    expect(await bench.call("search", { pattern: "^one\\ntwo" })).toBe(both("1: one\n2: two"));
+    expect(await bench.call("search", { pattern: "one\ntwo" })).toBe(both("1: one\n2: two"));
+    expect(await bench.call("search", { pattern: "e[\\r\\n]+t" })).toBe(both("1: one\n2: two"));
+    expect(await bench.call("search", { pattern: "\\\\n" })).toBe("ok: No match.");
+  });
+
+  test("only git's rules hide a file, not a .ignore that git knows nothing of", async () => {
+    await using bench = await openWorkbench({ driver, files: { ".ignore": "a.txt\n", "a.txt": "needle\n" } });
+    expect(await bench.call("search", { pattern: "needle" })).toBe("ok: a.txt\n1: needle");
+    expect(await bench.call("search", { glob: "*.txt" })).toBe("ok: a.txt");
+    expect(await bench.call("search", { glob: "./*.txt" })).toBe("ok: a.txt");
+  });
+
   test("what the workspace ignores is ignored below a path too", async () => {
     await using bench = await openWorkbench({ driver, files: { ...files, "src/x.log": "needle\n" } });
     expect(await bench.call("search", { pattern: "needle", path: "src", mode: "files" })).toBe("ok: src/a.ts");
