@@ -54,7 +54,7 @@ export function historyTool(session: SandboxSession): Tool {
     input: Input,
     told: Told,
     run: async (input, signal) => {
-      const git = async (argv: readonly string[]) => {
+      const git: Git = async (argv) => {
         // Read afterwards, so that one command tells both.
         const script = '"$@"; status=$?; [ ! -f .git/shallow ] || printf "\\nshallow" >&2; exit $status';
         const limits = { timeoutMs: TIMEOUT_MS, outputBytesMax: OUTPUT_BYTES_MAX };
@@ -63,18 +63,17 @@ export function historyTool(session: SandboxSession): Tool {
       };
       const asked = { path: readPath(input.path), revision: readRevision(input.revision) };
       const said = await git(argvOf(input, asked));
-      if (input.action !== "diff" || asked.revision !== null) return { text: render(input, said) };
-      // A diff says nothing of new files.
-      const status = await git(["status", "--short", "--untracked-files=all", ...placeOf(asked.path)]);
-      return {
-        text: truncate(status.text === "" ? "Nothing has changed." : `${status.text}\n${said.text}`, TEXT_BYTES_MAX),
-      };
+      const isRange = asked.revision?.includes("..") ?? false;
+      if (input.action !== "diff" || isRange) return { text: render(input, said) };
+      const changes = [...(await listNew(git, asked)), ...linesOf(said)];
+      return { text: changes.length === 0 ? "No difference." : cut(changes) };
     },
   });
 }
 
 type Asked = { readonly path: string | null; readonly revision: string | null };
 type Said = { readonly text: string; readonly isShallow: boolean };
+type Git = (argv: readonly string[]) => Promise<Said>;
 
 function argvOf(input: Input, { path, revision }: Asked): readonly string[] {
   const { start_line: first, end_line: last = "", limit = LIMIT_DEFAULT } = input;
@@ -102,6 +101,13 @@ function argvOf(input: Input, { path, revision }: Asked): readonly string[] {
   }
 }
 
+/** A diff says nothing of new files: they come from the working tree's state, or alone since an older revision. */
+async function listNew(git: Git, { path, revision }: Asked): Promise<readonly string[]> {
+  if (revision === null) return linesOf(await git(["status", "--short", "--untracked-files=all", ...placeOf(path)]));
+  const found = linesOf(await git(["ls-files", "--others", "--exclude-standard", ...placeOf(path)]));
+  return found.map((name) => `?? ${name}`);
+}
+
 function render(input: Input, { text, isShallow }: Said): string {
   const { action, limit = LIMIT_DEFAULT, start_line: first = 1, end_line: last } = input;
   const rows = text.split("\n");
@@ -127,6 +133,10 @@ function render(input: Input, { text, isShallow }: Said): string {
 
 function cut(rows: readonly string[]): string {
   return truncate(rows.join("\n"), TEXT_BYTES_MAX);
+}
+
+function linesOf({ text }: Said): readonly string[] {
+  return text === "" ? [] : text.split("\n");
 }
 
 function placeOf(path: string | null): readonly string[] {

@@ -51,8 +51,14 @@ describe.each(DRIVERS)("the history tool, in the %s sandbox", (driver) => {
 
   test("a diff tells of new files too", async () => {
     await using bench = await openRepository(driver);
-    expect(await bench.call("history", { action: "diff" })).toBe("ok: Nothing has changed.");
+    expect(await bench.call("history", { action: "diff" })).toBe("ok: No difference.");
     await bench.write("new.txt", "n\n");
+    expect(await bench.call("history", { action: "diff" })).toBe("ok: ?? new.txt");
+    expect(await bench.call("history", { action: "diff", revision: "HEAD" })).toBe("ok: ?? new.txt");
+    expect(await bench.call("history", { action: "diff", revision: "HEAD~1" })).toMatch(
+      /^ok: \?\? new\.txt\n[^]*-b\n\+c$/,
+    );
+    expect(await bench.call("history", { action: "diff", revision: "HEAD", path: "a.txt" })).toBe("ok: No difference.");
     await bench.write("b.txt", "d\n");
     expect(await bench.call("history", { action: "diff" })).toMatch(/^ok:  M b\.txt\n\?\? new\.txt\n[\s\S]*-c\n\+d$/);
     expect(await bench.call("history", { action: "diff", revision: "HEAD~2..HEAD", path: "a.txt" })).toMatch(
