@@ -27,6 +27,8 @@ const READERS_MAX = 8;
 /** No tool says more than this in one observation; most have a smaller limit of their own. */
 const OBSERVATION_BYTES_MAX = 48 * 1024;
 const ISSUES_MAX = 8;
+/** Of an argument's name that is told back. */
+const NAME_CHARS_MAX = 60;
 
 /** Rejects when aborted and on defects. A call to repair is an observation, not an error. */
 export async function dispatchCalls(
@@ -73,12 +75,13 @@ async function runCall(
   { signal, now }: Pick<Dispatching, "signal" | "now">,
 ): Promise<CallResult> {
   const startedAt = now();
+  const tool = tools.get(call.tool);
   const end = ({ text, command, edits = [] }: ToolResult, isError: boolean): CallResult => {
-    const observation = { callId: call.id, text: truncate(cleanText(text), OBSERVATION_BYTES_MAX), isError };
+    const told = truncate(cleanText(text), OBSERVATION_BYTES_MAX) + (tool ? noteUnknown(tool, call.input) : "");
+    const observation = { callId: call.id, text: told, isError };
     return { call, observation, wallMs: now() - startedAt, command: command ?? null, edits: boundEdits(edits) };
   };
   try {
-    const tool = tools.get(call.tool);
     if (!tool) throw new ToolRefusal(`There is no tool "${call.tool}". Tools: ${[...tools.keys()].join(", ")}.`);
     const result = await tool.run(readInput(tool, call.input), signal);
     signal.throwIfAborted();
@@ -104,6 +107,23 @@ function readInput(tool: Tool, input: unknown): unknown {
     .slice(0, ISSUES_MAX)
     .map(({ path, message }) => `- ${path.join(".") || "arguments"}: ${message}`);
   throw new ToolRefusal(`Wrong arguments for ${tool.spec.name}, nothing was done:\n${issues.join("\n")}`);
+}
+
+/** A schema drops what it does not know, and a search that was not narrowed as asked would read like one that was. */
+function noteUnknown({ spec, input: schema }: Tool, input: unknown): string {
+  const given = Fields.safeParse(input);
+  if (!given.success) return "";
+  const known = [spec.parameters["properties"], schema.safeParse(input).data].map((one) => Fields.safeParse(one).data);
+  const unknown = Object.entries(given.data)
+    .filter(([name, value]) => !isEmpty(value) && known.every((fields) => fields?.[name] === undefined))
+    .map(([name]) => cleanText(name).slice(0, NAME_CHARS_MAX));
+  const names = unknown.slice(0, ISSUES_MAX).join(", ");
+  return names === "" ? "" : `\n[not known to ${spec.name}, so without effect: ${names}]`;
+}
+
+/** Some models fill fields that they do not mean. */
+function isEmpty(value: unknown): boolean {
+  return value === null || value === "" || value === false || (Array.isArray(value) && value.length === 0);
 }
 
 const Fields = z.record(z.string(), z.unknown());

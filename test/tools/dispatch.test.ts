@@ -122,6 +122,17 @@ test("calls to repair say how", async () => {
   expect(await bench.call("plan", { steps })).toContain("- steps.0.status: Invalid option");
 });
 
+test("an argument that a tool does not know is named, unless it is empty", async () => {
+  await using bench = await openWorkbench({ files: { "a.txt": "x\n" } });
+  expect(await bench.call("search", { pattern: "x", include: "*.ts", glob: "", head: null, more: [] })).toBe(
+    "ok: a.txt\n1: x\n[not known to search, so without effect: include]",
+  );
+  expect(await bench.call("edit", { command: "view", path: "a.txt", file_text: "y", recursive: true })).toBe(
+    "ok:      1\tx\n[not known to edit, so without effect: recursive]",
+  );
+  expect(await bench.call("search", { pattern: "(", include: "*.ts" })).toContain("without effect: include]");
+});
+
 test("an observation is bounded whatever the tool says", async () => {
   const loud = defineTool({
     name: "loud",
