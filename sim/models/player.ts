@@ -21,6 +21,8 @@ export class Player {
   /** How often the fault of a turn was played; a script has few. */
   readonly #played = new Map<string, number>();
 
+  readonly #requests = new Map<string, number>();
+
   constructor(script: ParsedScript) {
     this.#script = script;
     this.cache = new PromptCache(script.tokens.bytesPerToken);
@@ -38,22 +40,30 @@ export class Player {
 
     const conversation = findConversation(this.#script, ask.text);
     if (!conversation) throw scriptRefusal("no conversation of the script matches this request");
-    const isPaused = conversation.turns[ask.turn - 1]?.stop === "pause_turn";
+    const index = conversation.by === "requests" ? this.#countRequest(conversation.name) : ask.turn;
+    const isPaused = conversation.turns[index - 1]?.stop === "pause_turn";
     if (ask.endsWithModel && !isPaused) {
       throw new Refusal(400, "The conversation must end with a user message.", { type: "invalid_request_error" });
     }
-    const turn = conversation.turns[ask.turn] ?? DONE;
+    const turn = conversation.turns[index] ?? DONE;
     return {
       conversation: conversation.name,
-      index: ask.turn,
+      index,
       turn,
-      fault: this.#nextFault(conversation.name, ask, turn),
+      fault: this.#nextFault(conversation.name, index, turn),
     };
   }
 
-  #nextFault(conversation: string, ask: Ask, { fault }: Turn): Fault | null {
+  /** Faulty answers count too, so such a script has no faults that are asked again. */
+  #countRequest(conversation: string): number {
+    const count = this.#requests.get(conversation) ?? 0;
+    this.#requests.set(conversation, count + 1);
+    return count;
+  }
+
+  #nextFault(conversation: string, index: number, { fault }: Turn): Fault | null {
     if (!fault) return null;
-    const key = JSON.stringify([conversation, ask.turn]);
+    const key = JSON.stringify([conversation, index]);
     const played = this.#played.get(key) ?? 0;
     if (played >= fault.times) return null;
     this.#played.set(key, played + 1);

@@ -95,6 +95,11 @@ const conversation = z.strictObject({
   /** All must occur in the system prompt or what users said. The first conversation that matches is played. */
   match: z.union([z.string(), z.array(z.string())]).default([]),
   turns: z.array(turn),
+  /**
+   * What counts as the turn: the model's messages in the request (a resumed or repeated one gets the same reply), or how many
+   * requests this conversation has had, for one whose messages are summed up on the way.
+   */
+  by: z.enum(["messages", "requests"]).default("messages"),
 });
 
 export const scriptSchema = z.strictObject({

@@ -4,7 +4,6 @@ import type { RunLimits } from "../settings.ts";
 import type { Ending, Spend } from "../outcome.ts";
 import { ModelError, type ModelChain } from "../model/model.ts";
 import { budgetState, nameTimeLimit, type BudgetState } from "../policy/budget.ts";
-import { dispatchCalls } from "../tools/dispatch.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import { unreachable } from "../failure.ts";
 import { openAsker, type Asked, type Asker } from "./ask.ts";
@@ -13,10 +12,11 @@ import { openConversation, type Conversation } from "./conversation.ts";
 import { explainModelError } from "./model-failure.ts";
 import { nextStep } from "./next-step.ts";
 import type { Purse } from "./purse.ts";
-import { readResumption, type Resumption } from "./resumption.ts";
+import { lostObservation, readResumption, type Resumption } from "./resumption.ts";
 import { Stopped, type Inbox } from "./inbox.ts";
 import type { SystemPrompt } from "./system-prompt.ts";
-import { steerText, turnMessages } from "./transcript.ts";
+import { steerText, turnMessages, type Replied } from "./transcript.ts";
+import { runCalls } from "./turn.ts";
 
 export type Agent = {
   readonly models: ModelChain;
@@ -44,7 +44,6 @@ export type AgentEnd = {
   readonly spend: Spend;
 };
 
-type Replied = Extract<JournalEntry, { kind: "model-replied" }>;
 type End = AgentEnd["ending"];
 
 /** One agent's life: `work` to its report, then `goOn` when its work came back with remarks. */
@@ -64,7 +63,7 @@ export class AgentRun {
     this.#agent = agent;
     this.#asker = openAsker({ models, journal, purse, now });
     this.#startedAt = now();
-    this.#resumption = readResumption(agent.written, agent.brief);
+    this.#resumption = readResumption(agent.written, agent.brief, agent.toolset);
     this.#conversation = openConversation(this.#resumption.messages);
     this.#turn = this.#resumption.turn;
     this.#lastText = this.#resumption.lastText;
@@ -76,10 +75,9 @@ export class AgentRun {
     const model = this.#asker.model().id;
     if (this.#resumption.kind === "fresh") {
       await journal.append({ kind: "briefed", model, promptHash: system.hash, brief });
-    } else if (await this.#reportAgain(signal)) {
-      return this.#end({ kind: "reported" });
-    } else if (this.#conversation.messages().at(-1)?.kind === "model") {
-      await this.#steer("Go on where you stopped.");
+    } else {
+      await this.#finishTurn(signal);
+      if (this.#agent.reports() > 0) return this.#end({ kind: "reported" });
     }
     return await this.#within(signal);
   }
@@ -91,12 +89,16 @@ export class AgentRun {
     return await this.#within(signal);
   }
 
-  /** A report that was handed in before the process was lost: the call is run once more, for its effect is a value in our memory. */
-  async #reportAgain(signal: AbortSignal): Promise<boolean> {
-    const { toolset, now, reports } = this.#agent;
-    const call = this.#resumption.reportCall;
-    if (call) await dispatchCalls(toolset, [call], { signal, now, onResult: () => {} });
-    return reports() > 0;
+  /** What an earlier process left undone of its last turn; a call that may have had its effect is not made again. */
+  async #finishTurn(signal: AbortSignal): Promise<void> {
+    const { open, turn } = this.#resumption;
+    if (open) {
+      const lost = open.lost.map((call) => lostObservation(turn, call));
+      for (const entry of lost) await this.#agent.journal.append(entry);
+      const rest = await runCalls(this.#agent, { turn, calls: open.rest }, signal);
+      this.#conversation.push(...turnMessages(open.reply, [...open.observed, ...lost, ...rest]));
+    }
+    if (this.#conversation.messages().at(-1)?.kind === "model") await this.#steer("Go on where you stopped.");
   }
 
   async #within(signal: AbortSignal): Promise<AgentEnd> {
@@ -127,7 +129,9 @@ export class AgentRun {
       const step = nextStep(reply, this.#nudges);
       switch (step.kind) {
         case "dispatch":
-          await this.#dispatch(reply, step.calls, signal);
+          this.#conversation.push(
+            ...turnMessages(reply, await runCalls(this.#agent, { turn: this.#turn, calls: step.calls }, signal)),
+          );
           if (this.#agent.reports() > before) return { kind: "reported" };
           break;
         case "ask-again":
@@ -184,24 +188,6 @@ export class AgentRun {
   #request() {
     const { system, toolset, cacheKey } = this.#agent;
     return { system: system.text, tools: toolset.specs, cacheKey };
-  }
-
-  async #dispatch(reply: Replied, calls: Parameters<typeof dispatchCalls>[1], signal: AbortSignal): Promise<void> {
-    const { journal, toolset, now } = this.#agent;
-    const turn = this.#turn;
-    const observed: Extract<JournalEntry, { kind: "tool-observed" }>[] = [];
-    for (const call of calls) await journal.append({ kind: "tool-called", turn, call });
-    await dispatchCalls(toolset, calls, {
-      signal,
-      now,
-      onResult: async ({ call, observation, wallMs, command, edits }) => {
-        const told = edits.length > 0 ? { edits } : {};
-        const entry = { kind: "tool-observed", turn, tool: call.tool, observation, wallMs, command, ...told } as const;
-        observed.push(entry);
-        await journal.append(entry);
-      },
-    });
-    this.#conversation.push(...turnMessages(reply, observed));
   }
 
   /** People's words enter here, between two turns, for a call must be followed by its observation. */

@@ -1,44 +1,73 @@
-/** Where an agent goes on that another process began: its messages and counts, read back from what was written. Pure. */
+/** Where an agent goes on that another process began: its messages, and the turn that was not finished. Pure. */
 import type { JournalEntry, ToolCall } from "../journal.ts";
 import type { Message } from "../model/model.ts";
-import { readTranscript } from "./transcript.ts";
+import type { Toolset } from "../tools/toolset.ts";
+import { LOST, readTranscript, type Replied } from "./transcript.ts";
+import type { Observed } from "./turn.ts";
 
 export type Resumption = {
   readonly kind: "fresh" | "resumed";
+  /** Up to the open turn. */
   readonly messages: readonly Message[];
-  /** The last one that was asked and paid for; the next continues after it. */
+  /** The last turn that was asked and paid for. */
   readonly turn: number;
   readonly lastText: string;
-  /** The report tool's call that was the last thing done, null when there is work left. */
-  readonly reportCall: ToolCall | null;
+  readonly open: OpenTurn | null;
 };
 
-/** The turn after the last whole one: a call whose observation was not written gets one that says so. */
-export function readResumption(written: readonly JournalEntry[], brief: string): Resumption {
-  const replies = written.filter((entry) => entry.kind === "model-replied");
-  if (replies.length === 0) return { kind: "fresh", messages: [{ kind: "user", text: brief }], ...NOTHING };
-  const texts = replies.flatMap(({ parts }) => parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])));
+/** A reply whose calls were not all observed. `lost` are those that may have had their effect. */
+export type OpenTurn = {
+  readonly reply: Replied;
+  readonly observed: readonly Observed[];
+  readonly lost: readonly ToolCall[];
+  readonly rest: readonly ToolCall[];
+};
+
+export function readResumption(written: readonly JournalEntry[], brief: string, { tools }: Toolset): Resumption {
+  const last = written.findLastIndex(({ kind }) => kind === "model-replied");
+  const reply = written[last];
+  if (reply?.kind !== "model-replied") {
+    return { kind: "fresh", messages: [{ kind: "user", text: brief }], turn: 0, lastText: "", open: null };
+  }
+  const isReader = (name: string) =>
+    name === "report" || tools.find(({ spec }) => spec.name === name)?.effect === "reads";
+  const open = readOpenTurn(reply, written.slice(last + 1), isReader);
   return {
     kind: "resumed",
-    messages: readTranscript(written),
-    turn: replies.at(-1)?.turn ?? 0,
-    lastText: texts.at(-1) ?? "",
-    reportCall: findReport(written),
+    messages: readTranscript(open ? written.slice(0, last) : written),
+    turn: reply.turn,
+    lastText: readLastText(written),
+    open,
   };
 }
 
-const NOTHING = { turn: 0, lastText: "", reportCall: null } as const;
+/** Null when there is nothing to run: no calls, all observed, or the conversation went on after them. */
+function readOpenTurn(
+  reply: Replied,
+  after: readonly JournalEntry[],
+  isReader: (tool: string) => boolean,
+): OpenTurn | null {
+  if (after.some(({ kind }) => kind === "steered")) return null;
+  const calls = reply.parts.flatMap((part) => (part.kind === "call" ? [part.call] : []));
+  const observed = after.filter((entry) => entry.kind === "tool-observed");
+  const called = new Set(after.flatMap((entry) => (entry.kind === "tool-called" ? [entry.call.id] : [])));
+  const done = new Set(observed.map(({ observation }) => observation.callId));
+  // A report is a value in our memory, so it is handed in again; a reader may look again; a writer that was not begun is begun.
+  const waiting = calls.filter(({ id, tool }) => !done.has(id) || tool === "report");
+  const isLost = ({ id, tool }: ToolCall) => called.has(id) && !done.has(id) && !isReader(tool);
+  if (waiting.length === 0) return null;
+  return { reply, observed, lost: waiting.filter(isLost), rest: waiting.filter((call) => !isLost(call)) };
+}
 
-/** An author that was sent back to work has said more since its report. */
-function findReport(written: readonly JournalEntry[]): ToolCall | null {
-  const calls = written.flatMap((entry) =>
-    entry.kind === "tool-called" && entry.call.tool === "report" ? [entry.call] : [],
+function readLastText(written: readonly JournalEntry[]): string {
+  const replies = written.filter((entry) => entry.kind === "model-replied");
+  const texts = replies.map(({ parts }) =>
+    parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join("\n\n"),
   );
-  const call = calls.at(-1);
-  const observed = written.findIndex(
-    (entry) => entry.kind === "tool-observed" && entry.observation.callId === call?.id && !entry.observation.isError,
-  );
-  if (!call || observed === -1) return null;
-  const goesOn = written.slice(observed).some(({ kind }) => kind === "steered" || kind === "model-replied");
-  return goesOn ? null : call;
+  return texts.findLast((text) => text !== "") ?? "";
+}
+
+export function lostObservation(turn: number, call: ToolCall): Observed {
+  const observation = { callId: call.id, text: LOST, isError: true };
+  return { kind: "tool-observed", turn, tool: call.tool, observation, wallMs: 0, command: null };
 }

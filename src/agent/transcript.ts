@@ -4,7 +4,7 @@ import type { Message } from "../model/model.ts";
 import { clearOutput, PERSON_HEAD, replaceBySummary } from "./context.ts";
 
 /** Said for a call whose result was lost with a worker; a fixed text, because a changing one would spoil the prompt cache. */
-const LOST = "The worker stopped before this call ended. Its effect is unknown: look before you repeat it.";
+export const LOST = "The worker stopped before this call ended. Its effect is unknown: look before you repeat it.";
 
 /**
  * The messages an agent had when these entries were written. Each call gets exactly one observation, in the order of the calls,
@@ -55,6 +55,8 @@ export function readTranscript(entries: readonly JournalEntry[]): Message[] {
 export function steerText({ text, by }: Extract<JournalEntry, { kind: "steered" }>): string {
   return by === undefined ? text : `${PERSON_HEAD}${by} (has write access) says\n\n${text}`;
 }
+
+export type Replied = Extract<JournalEntry, { kind: "model-replied" }>;
 
 /** One turn as messages: the reply, and one observation for each of its calls. */
 export function turnMessages(

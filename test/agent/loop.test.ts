@@ -1,83 +1,11 @@
 import { expect, test } from "vitest";
-import { z } from "zod";
-import { AgentRun, type Agent } from "../../src/agent/loop.ts";
-import { openPurse } from "../../src/agent/purse.ts";
-import { SILENT } from "../../src/agent/inbox.ts";
-import { readSystemPrompt } from "../../src/agent/system-prompt.ts";
+import { AgentRun } from "../../src/agent/loop.ts";
 import { readTranscript } from "../../src/agent/transcript.ts";
-import type { Journal, JournalEntry, RecordedEntry } from "../../src/journal.ts";
-import { ModelError, type Model, type ModelReply } from "../../src/model/model.ts";
-import type { Tool } from "../../src/tools/tool.ts";
-import type { Toolset } from "../../src/tools/toolset.ts";
+import { ModelError, type ModelReply } from "../../src/model/model.ts";
 import { callsReply, scriptedModel, textReply } from "../model/scripted-model.ts";
-
-/** A journal in memory, for what the loop writes. */
-function memoryJournal(): Journal & { entries: JournalEntry[] } {
-  const entries: JournalEntry[] = [];
-  return {
-    entries,
-    append: async (entry) => {
-      entries.push(entry);
-    },
-    read: async (): Promise<readonly RecordedEntry[]> => entries.map((entry, i) => ({ seq: i + 1, at: 0, entry })),
-  };
-}
+import { call, edit, kinds, openScene } from "./scene.ts";
 
 const never = new AbortController().signal;
-const call = (id: string, tool: string) => ({ id, tool, input: {} });
-
-const edit = {
-  path: "a.txt",
-  hunks: [{ oldStart: 1, oldLines: 1, newStart: 1, newLines: 1, lines: ["-a", "+b"] }],
-  isCut: false,
-};
-
-type Scene = { readonly agent: Agent; readonly journal: ReturnType<typeof memoryJournal>; readonly charged: number[] };
-
-function openScene(model: Model, over: Partial<Agent> = {}): Scene {
-  let reports = 0;
-  const tool = (name: string, run: Tool["run"]): Tool => ({
-    spec: { name, description: name, parameters: { type: "object" }, native: null },
-    ...{ effect: "writes", input: z.unknown(), run },
-  });
-  const tools = [
-    tool("look", async () => ({ text: "seen" })),
-    tool("edit", async () => ({ text: "done", edits: [edit] })),
-    tool("report", async () => {
-      reports += 1;
-      return { text: "Thank you." };
-    }),
-    tool(
-      "wait",
-      (_input, signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-    ),
-  ];
-  const toolset: Toolset = { tools, specs: tools.map(({ spec }) => spec) };
-  const journal = memoryJournal();
-  const charged: number[] = [];
-  const agent: Agent = {
-    ...{
-      models: [model],
-      toolset,
-      journal,
-      system: readSystemPrompt("author"),
-      brief: "Do it.",
-      cacheKey: "k",
-      now: Date.now,
-    },
-    limits: { turnsMax: 20, wallMsMax: 60_000, usdMax: 5 },
-    reports: () => reports,
-    purse: openPurse(async (_turn, _model, _usage, costUsd) => {
-      charged.push(costUsd);
-      return { kind: "ok" };
-    }),
-    ...{ inbox: SILENT, written: [] },
-    ...over,
-  };
-  return { agent, journal, charged };
-}
-
-const kinds = (journal: { entries: readonly JournalEntry[] }) => journal.entries.map(({ kind }) => kind);
 
 test("a run looks, reports and ends; each step is journaled before the next and each reply charged", async () => {
   const model = scriptedModel([callsReply([call("1", "look")]), callsReply([call("2", "report")], "All done.")]);
