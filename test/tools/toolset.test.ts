@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
+import { readSystemPrompt } from "../../src/agent/system-prompt.ts";
 import { openWorkbench } from "./workbench.ts";
+
+/** The fields of bash_20250124 and text_editor_20250728, whose schemas the model has by heart. */
+const KNOWN_TO_CLAUDE: ReadonlySet<string> = new Set([
+  ...["command", "restart", "path", "view_range", "file_text", "old_str", "new_str", "insert_line", "insert_text"],
+]);
 
 test.each([
   ["change", "replace", ["edit", "history", "notebook", "plan", "read", "report", "search", "shell", "undo"]],
@@ -13,8 +19,21 @@ test.each([
   expect(specs.map(({ name }) => name)).toEqual(names);
   expect(JSON.stringify(specs)).toBe(JSON.stringify(again.toolset.specs));
   for (const { parameters } of specs) expect(parameters).toMatchObject({ type: "object" });
-  // Every turn pays for them; four bytes are about one token.
-  expect(JSON.stringify(specs).length / 4).toBeLessThanOrEqual(1700);
+  // Every turn pays for them and for the system prompt; four bytes are about one token.
+  const system = readSystemPrompt(goal === "change" ? "author" : "reviewer").text;
+  expect(JSON.stringify(specs).length / 4).toBeLessThanOrEqual(1600);
+  expect((JSON.stringify(specs).length + system.length) / 4).toBeLessThanOrEqual(2500);
+});
+
+test("what a vendor's native tool does not say is said elsewhere", async () => {
+  await using bench = await openWorkbench();
+  const native = bench.toolset.specs.filter((spec) => spec.native !== null);
+  const fields = native.flatMap(({ parameters }) => Object.keys(Object(parameters["properties"])));
+  const ours = fields.filter((field) => !KNOWN_TO_CLAUDE.has(field));
+  expect(ours.toSorted()).toEqual(["replace_all", "timeout_seconds"]);
+  const { text } = readSystemPrompt("author");
+  for (const field of ours) expect(text).toContain(`\`${field}`);
+  expect(bench.toolset.specs.map(({ name }) => name)).toContain("undo"); // For undo_edit, which text_editor_20250728 lost.
 });
 
 test("a plan is handed on, with one step in progress at most", async () => {
