@@ -13,7 +13,8 @@ import { actAs, AT, openGitHub } from "./github.ts";
 export type Wire = "anthropic" | "openai";
 
 export type WorldOptions = {
-  readonly wire: Wire;
+  /** With both, Anthropic's model writes and OpenAI's reviews. */
+  readonly wire: Wire | "both";
   readonly script: Script;
   readonly files: Readonly<Record<string, string>>;
   /** Settings other than the usual ones. */
@@ -126,17 +127,16 @@ type Places = {
   readonly databaseUrl: string;
   readonly github: GitHub;
   readonly models: Models;
-  readonly wire: Wire;
+  readonly wire: WorldOptions["wire"];
 };
 
-/** The environment a real installation would have. Only one vendor has a key, so that one does everything. */
+/** The environment a real installation would have. When only one vendor has a key, that one does everything. */
 function environment({ dataDir, databaseUrl, github, models, wire }: Places): Record<string, string> {
-  const vendor: Record<string, string> =
-    wire === "anthropic"
-      ? { ANTHROPIC_API_KEY: SECRETS.anthropic, ANTHROPIC_BASE_URL: models.anthropicBaseUrl }
-      : { OPENAI_API_KEY: SECRETS.openai, OPENAI_BASE_URL: models.openaiBaseUrl };
+  const anthropic = { ANTHROPIC_API_KEY: SECRETS.anthropic, ANTHROPIC_BASE_URL: models.anthropicBaseUrl };
+  const openai = { OPENAI_API_KEY: SECRETS.openai, OPENAI_BASE_URL: models.openaiBaseUrl };
   return {
-    ...vendor,
+    ...(wire === "openai" ? {} : anthropic),
+    ...(wire === "anthropic" ? {} : openai),
     APP_ID: String(github.appId),
     PRIVATE_KEY: github.privateKey,
     WEBHOOK_SECRET: github.webhookSecret,
