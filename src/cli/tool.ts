@@ -44,7 +44,8 @@ export async function tool(args: readonly string[]): Promise<number> {
     now: Date.now,
     onResult: (result) => console.log(values.json ? renderJson(result) : renderText(result, calls.length)),
   });
-  return observations.every(({ isError }) => !isError) ? 0 : 1;
+  const isGood = observations.every(({ isError }) => !isError);
+  return isGood ? 0 : 1;
 }
 
 function readCalls(name: string | undefined, stdin: string): readonly ToolCall[] {

@@ -1,6 +1,8 @@
-/** What the tools that edit share for the length of a run. */
+/** What the tools that edit share: the state of a run, and that their `view` only reads. */
+import { z } from "zod";
 import type { Files } from "./files.ts";
 import type { ReadState } from "./read-state.ts";
+import type { Effect } from "./tool.ts";
 
 export type Desk = {
   readonly files: Files;
@@ -8,3 +10,9 @@ export type Desk = {
   /** Whether a file must have been seen before it is edited; false for a person's single call. */
   readonly mustRead: boolean;
 };
+
+const View = z.object({ command: z.literal("view") });
+
+export function effectOfCommand(input: unknown): Effect {
+  return View.safeParse(input).success ? "reads" : "writes";
+}

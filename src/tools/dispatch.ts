@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { CommandRun, FileEditReport, Observation, ToolCall } from "../journal.ts";
 import { boundEdits } from "./bound-edits.ts";
-import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
+import { effectOf, ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
 import type { Toolset } from "./toolset.ts";
 import { cleanText, truncate } from "./truncate.ts";
 
@@ -60,7 +60,8 @@ function splitCalls(calls: readonly ToolCall[], tools: Tools): readonly (readonl
   const batches: ToolCall[][] = [];
   let isOpen = false;
   for (const call of calls) {
-    const isReader = tools.get(call.tool)?.effect !== "writes";
+    const tool = tools.get(call.tool);
+    const isReader = !tool || effectOf(tool, call.input) === "reads";
     const last = batches.at(-1);
     if (isReader && isOpen && last && last.length < READERS_MAX) last.push(call);
     else batches.push([call]);

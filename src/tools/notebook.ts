@@ -6,7 +6,7 @@ import { describeEdit } from "../patch/edit-report.ts";
 import { editNotebook, readNotebook, type Cell, type CellEdit, type Notebook } from "../patch/notebook.ts";
 import { PatchError } from "../patch/patch.ts";
 import { defineTool } from "./define-tool.ts";
-import type { Desk } from "./desk.ts";
+import { effectOfCommand, type Desk } from "./desk.ts";
 import { whyNotText } from "./files.ts";
 import { renderCells, renderNotebook } from "./notebook-view.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
@@ -27,17 +27,21 @@ const Input = Told.superRefine(({ command, source, cell_id: id, index }, { addIs
 });
 type Input = z.infer<typeof Input>;
 
+const HOW_TO_CREATE =
+  'To make one, create it with {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5} first.';
+
 export function notebookTool(desk: Desk): Tool {
   return defineTool({
     name: "notebook",
-    effect: "writes",
+    effect: effectOfCommand,
     input: Input,
     told: Told,
     run: async (input, signal) => {
       const [file] = await desk.files.read([input.path], signal);
       if (file?.kind !== "text") {
         const why = file ? whyNotText(file) : null;
-        throw new ToolRefusal(`Cannot open "${input.path}": ${why ?? ""}.`);
+        const remedy = file?.kind === "missing" && input.command === "insert" ? ` ${HOW_TO_CREATE}` : "";
+        throw new ToolRefusal(`Cannot open "${input.path}": ${why ?? ""}.${remedy}`);
       }
       const notebook = orRefuse(() => readNotebook(file.text));
       if (input.command === "view") {

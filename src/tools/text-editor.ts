@@ -8,7 +8,7 @@ import { findNearest } from "../patch/nearest.ts";
 import { PatchError } from "../patch/patch.ts";
 import { describeStep, replaceText } from "../patch/replace.ts";
 import { defineTool } from "./define-tool.ts";
-import type { Desk } from "./desk.ts";
+import { effectOfCommand, type Desk } from "./desk.ts";
 import { whyNotText, type FileRead } from "./files.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
 import { undoEdit } from "./undo.ts";
@@ -56,7 +56,7 @@ export function textEditorTool(desk: Desk): Tool {
   return defineTool({
     name: "edit",
     native: "text-editor",
-    effect: "writes",
+    effect: effectOfCommand,
     input: Input,
     told: Told,
     run: async (input, signal) => {

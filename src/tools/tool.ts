@@ -15,12 +15,19 @@ export class ToolRefusal extends Error {
   override readonly name = "ToolRefusal";
 }
 
+/** Readers of one turn run side by side; writers run alone, in order. */
+export type Effect = "reads" | "writes";
+
 export type Tool = {
   readonly spec: ToolSpec;
-  /** Readers of one turn run side by side; writers run alone, in order. */
-  readonly effect: "reads" | "writes";
+  /** A function where the arguments decide, which have not been parsed. */
+  readonly effect: Effect | ((input: unknown) => Effect);
   /** Parses the model's arguments. Free-form text arrives as a string. */
   readonly input: z.ZodType;
   /** `input` has passed `input`. Throws ToolRefusal for a call to repair; any other error is a defect. */
   readonly run: (input: unknown, signal: AbortSignal) => Promise<ToolResult>;
 };
+
+export function effectOf({ effect }: Tool, input: unknown): Effect {
+  return typeof effect === "function" ? effect(input) : effect;
+}

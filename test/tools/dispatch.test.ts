@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { defineTool } from "../../src/tools/define-tool.ts";
 import { dispatchCalls, type CallResult } from "../../src/tools/dispatch.ts";
-import type { Tool } from "../../src/tools/tool.ts";
+import { effectOf, type Tool } from "../../src/tools/tool.ts";
 import { truncate } from "../../src/tools/truncate.ts";
 import { openWorkbench } from "./workbench.ts";
 
@@ -67,6 +67,25 @@ test("readers run side by side, writers alone and in order, observations come in
     "quick begins",
     "quick ends",
   ]);
+});
+
+test("a view by a tool that also writes is a reader", async () => {
+  const calls = [
+    ["edit", { command: "view", path: "a" }],
+    ["notebook", { command: "view", path: "a.ipynb" }],
+    ["read", { files: ["a"] }],
+    ["edit", { command: "create", path: "a", file_text: "" }],
+    ["edit", { command: "undo_edit", path: "a" }],
+    ["notebook", { command: "delete", path: "a.ipynb", index: 0 }],
+    ["edit", "view"],
+    ["shell", { command: "view" }],
+  ] as const;
+  await using bench = await openWorkbench();
+  const effects = calls.map(([name, input]) => {
+    const tool = bench.toolset.tools.find(({ spec }) => spec.name === name);
+    return tool && effectOf(tool, input);
+  });
+  expect(effects).toEqual(["reads", "reads", "reads", "writes", "writes", "writes", "writes", "writes"]);
 });
 
 test("at most eight readers run at once", async () => {

@@ -8,6 +8,8 @@ const cells = [
 ];
 const text = `${JSON.stringify({ cells, metadata: {}, nbformat: 4, nbformat_minor: 5 }, null, 1)}\n`;
 
+const EMPTY = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}';
+
 describe.each(DRIVERS)("the notebook tool, in the %s sandbox", (driver) => {
   test("cells are shown with what they printed, all or one", async () => {
     await using bench = await openWorkbench({ driver, files: { "a.ipynb": text } });
@@ -63,6 +65,10 @@ describe.each(DRIVERS)("the notebook tool, in the %s sandbox", (driver) => {
     expect(await call({})).toMatch(/^error: It is no valid notebook: .* Nothing was changed\.$/);
     expect(await call({ path: "b.ipynb" })).toMatch(/^error: It is no valid JSON: /);
     expect(await call({ path: "c.ipynb" })).toBe('error: Cannot open "c.ipynb": there is no such file.');
+    expect(await call({ command: "insert", path: "c.ipynb", source: "x" })).toContain("create it with {");
+    const empty = { command: "create", path: "c.ipynb", file_text: EMPTY };
+    expect(await bench.call("edit", empty)).toMatch(/^ok: /);
+    expect(await call({ command: "insert", path: "c.ipynb", source: "x" })).toMatch(/^ok: Inserted in c\.ipynb/);
     expect(await call({ command: "replace" })).toMatch(/- source: is missing[\s\S]*- cell_id: is missing/);
   });
 });
