@@ -87,7 +87,9 @@ function answerBatch(
     const inputFile = parsed.data.input_file_id;
     const text = shelf.files.get(inputFile)?.text;
     if (text === undefined) throw invalid(`No such File object: ${inputFile}`, "invalid_value", "input_file_id");
-    return { kind: "json", body: describe(shelf.add({ prefix: "batch_", inputFile, ...readInput(text) })) };
+    const { failure: code } = player.batch;
+    const read = code === undefined ? readInput(text) : { items: [], failure: { code, message: "Scripted.", line: 1 } };
+    return { kind: "json", body: describe(shelf.add({ prefix: "batch_", inputFile, ...read })) };
   }
   const batch = shelf.batches.get(id);
   if (!batch) throw new Refusal(404, `No batch found with id '${id}'.`);

@@ -62,7 +62,7 @@ export class BatchShelf {
 export function look(batch: Shelved, wire: Wire, player: Player): void {
   batch.polls += 1;
   if (batch.ends !== null || batch.failure !== null) return;
-  if (batch.polls <= player.batchPolls && !batch.isCancelled) return;
+  if (batch.polls <= player.batch.polls && !batch.isCancelled) return;
   const end = ({ params }: BatchItem): ItemEnd =>
     batch.isCancelled ? { kind: "canceled" } : playItem(wire, player, params);
   batch.ends = new Map(batch.items.map((item) => [item.key, end(item)]));

@@ -28,8 +28,8 @@ export class Player {
     this.cache = new PromptCache(script.tokens.bytesPerToken);
   }
 
-  get batchPolls(): number {
-    return this.#script.batch.polls;
+  get batch(): ParsedScript["batch"] {
+    return this.#script.batch;
   }
 
   /** Throws what the vendor would say of a prompt that is too long or does not end with the user's turn. */

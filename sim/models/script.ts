@@ -108,8 +108,8 @@ export const scriptSchema = z.strictObject({
   tokens: z
     .strictObject({ bytesPerToken: z.number().positive().default(4), windowMax: z.int().positive().optional() })
     .default({ bytesPerToken: 4 }),
-  /** `polls`: how often a batch is looked at before it has ended. */
-  batch: z.strictObject({ polls: z.int().nonnegative() }).default({ polls: 1 }),
+  /** `polls`: how often a batch is looked at before it has ended. `failure`: OpenAI's code for one that fails as a whole. */
+  batch: z.strictObject({ polls: z.int().nonnegative(), failure: z.string().optional() }).default({ polls: 1 }),
 });
 
 /** As people write it: what has a default may be left out. */
