@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { readShellPatch } from "../../src/tools/shell-patch.ts";
 import { DRIVERS, openWorkbench } from "./workbench.ts";
@@ -27,6 +28,12 @@ describe.each(DRIVERS)("the shell tool, in the %s sandbox", (driver) => {
     expect(await bench.command(input)).toMatchObject({ exitCode: null, outputTail: "started" });
   });
 
+  test("programs are told that nobody watches", async () => {
+    await using bench = await openWorkbench({ driver });
+    const command = 'echo "$NO_COLOR $TERM $PAGER $GIT_PAGER $CI"; test -t 1 || echo "no terminal"';
+    expect(await bench.call("shell", { command })).toContain("\n1 dumb cat cat 1\nno terminal\n");
+  });
+
   test("long output loses its middle, and says how much", async () => {
     await using bench = await openWorkbench({ driver, limits: { outputBytesMax: 2000 } });
     const said = await bench.call("shell", { command: "seq 10000" });
@@ -51,6 +58,20 @@ describe.each(DRIVERS)("the shell tool, in the %s sandbox", (driver) => {
     expect(await bench.call("shell", { command: "printf 'a\\0b\\377'" })).toContain("a\u2400b\uFFFD");
   });
 });
+
+test("nothing that a command has started is left after its time, however it hides", async () => {
+  await using bench = await openWorkbench();
+  const nap = `sleep 60.${process.pid}`;
+  const command = `(setsid nohup ${nap} >/dev/null 2>&1 &); ${nap} & sh -c '${nap}; :'`;
+  expect(await bench.call("shell", { command, timeout_seconds: 0.5 })).toContain("with all it started");
+  expect((await namesOfProcesses()).includes(nap)).toBe(false);
+});
+
+async function namesOfProcesses(): Promise<string> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+  return lines.join("\n").replaceAll("\0", " ");
+}
 
 test("a review's shell applies no patch", async () => {
   await using bench = await openWorkbench({ goal: "review", files: { "a.txt": "one\n" } });
