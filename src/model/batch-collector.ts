@@ -50,7 +50,7 @@ export class BatchCollector {
     try {
       await untilAborted(window.sent.promise, signal);
     } catch (error) {
-      if (signal.aborted && window.lines.delete(key)) await this.#desk.store.forget([key]);
+      if (signal.aborted && window.lines.delete(key)) await this.#desk.store.unclaim([key]);
       throw error;
     }
   }
@@ -77,7 +77,7 @@ export class BatchCollector {
     const keys = items.map(({ key }) => key);
     const lines = items.map(({ line }) => line);
     const batchId = await this.#submit(lines).catch(async (error: unknown) => {
-      await store.forget(keys);
+      await store.unclaim(keys);
       throw error;
     });
     try {

@@ -5,41 +5,51 @@ import type { BatchStore, BatchTiming, BatchWire } from "./batch-wire.ts";
 import type { Model, ModelFacts, Prices } from "./model.ts";
 
 export type BatchDesk = {
-  readonly account: ProviderSettings;
+  /** By provider; null or absent where there is no key. */
+  readonly accounts: { readonly [provider in ProviderName]?: ProviderSettings | null };
   readonly store: BatchStore;
   readonly now: () => number;
   readonly timing?: Partial<BatchTiming>;
 };
 
+type ProviderName = "anthropic" | "openai";
+
 type Load = (options: ProviderSettings & { readonly name: string; readonly facts: ModelFacts }) => Promise<BatchWire>;
 
 type Provider = { readonly load: Load; readonly prices: (prices: Prices) => Prices };
 
-const PROVIDERS: ReadonlyMap<string, Provider> = new Map<string, Provider>([
-  [
-    "anthropic",
-    {
-      load: async (options) => (await import("./anthropic-batch.ts")).anthropicBatches(options),
-      // The adapter asks for the cache that lives an hour, and writing that costs twice the input.
-      prices: (prices) => half(mapRates(prices, (rates) => ({ ...rates, cacheWrite: rates.input * 2 }))),
-    },
-  ],
-  ["openai", { load: async (options) => (await import("./openai-batch.ts")).openaiBatches(options), prices: half }],
-]);
+const PROVIDERS: Readonly<Record<ProviderName, Provider>> = {
+  anthropic: {
+    load: async (options) => (await import("./anthropic-batch.ts")).anthropicBatches(options),
+    // The adapter asks for the cache that lives an hour, and writing that costs twice the input.
+    prices: (prices) => half(mapRates(prices, (rates) => ({ ...rates, cacheWrite: rates.input * 2 }))),
+  },
+  openai: { load: async (options) => (await import("./openai-batch.ts")).openaiBatches(options), prices: half },
+};
 
 /**
- * The same model through its vendor's batches, null where the vendor has none. Make one for a process, not one for a run: runs
- * share a batch only if they share the model.
+ * The same model through its vendor's batches; the model itself where there are none. Made once for a process: runs share a
+ * batch only if they share the model that comes out of here.
  */
-export function openBatchModel(direct: Pick<Model, "id" | "facts">, desk: BatchDesk): Model | null {
-  const slash = direct.id.indexOf("/");
-  const provider = PROVIDERS.get(direct.id.slice(0, slash));
-  if (!provider) return null;
-  const prices = provider.prices(direct.facts.prices);
-  const facts = { ...direct.facts, prices, pricesSource: `${direct.facts.pricesSource}; half of it for a batch` };
-  const name = direct.id.slice(slash + 1);
-  const { account, ...rest } = desk;
-  return batchModel({ id: direct.id, facts, wire: lazily(() => provider.load({ ...account, name, facts })), ...rest });
+export function throughBatches(desk: BatchDesk): (direct: Model) => Model {
+  const open = new Map<string, Model>(); // As many as there are models in the settings.
+  return (direct) => {
+    const model = open.get(direct.id) ?? openBatchModel(direct, desk) ?? direct;
+    open.set(direct.id, model);
+    return model;
+  };
+}
+
+/** Null where the vendor has no batches or we have no account with it. */
+function openBatchModel(direct: Model, { accounts, ...desk }: BatchDesk): Model | null {
+  const [, provider, name] = /^(anthropic|openai)\/(.+)$/s.exec(direct.id) ?? [];
+  if (name === undefined || (provider !== "anthropic" && provider !== "openai")) return null;
+  const account = accounts[provider];
+  if (!account) return null;
+  const { load, prices } = PROVIDERS[provider];
+  const pricesSource = `${direct.facts.pricesSource}; half of it for a batch`;
+  const facts = { ...direct.facts, prices: prices(direct.facts.prices), pricesSource };
+  return batchModel({ id: direct.id, facts, wire: lazily(() => load({ ...account, name, facts })), ...desk });
 }
 
 type Rates = Pick<Prices, "input" | "cachedRead" | "cacheWrite" | "output">;

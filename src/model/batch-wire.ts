@@ -45,7 +45,9 @@ export type BatchStore = {
   readonly settle: (batchId: string, result: BatchResult) => Promise<void>;
   /** For every request of the batch that has no result yet. */
   readonly settleRest: (batchId: string, result: string) => Promise<void>;
-  readonly forget: (keys: readonly string[]) => Promise<void>;
+  /** Takes claims back that led to no batch; what has been sent stands. */
+  readonly unclaim: (keys: readonly string[]) => Promise<void>;
+  readonly forget: (key: string) => Promise<void>;
 };
 
 export type BatchTiming = {

@@ -100,7 +100,7 @@ class BatchDesk {
     try {
       return await this.#options.wire.read(result, request);
     } catch (error) {
-      if (error instanceof ModelError) await this.#options.store.forget([key]); // Asked again, it is a new question.
+      if (error instanceof ModelError) await this.#options.store.forget(key); // Asked again, it is a new question.
       throw error;
     }
   }
@@ -108,7 +108,7 @@ class BatchDesk {
   /** A key that is refused or an account without money can be mended, and the batch is still there then. */
   async #giveUp(key: string, error: ModelError): Promise<ModelError> {
     if (error.fault === "authentication" || error.fault === "quota") return error;
-    await this.#options.store.forget([key]);
+    await this.#options.store.forget(key);
     if (error.fault !== "invalid-request") return error;
     return new ModelError("server", `The vendor no longer knows the batch. ${error.message}`, { cause: error });
   }

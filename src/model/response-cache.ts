@@ -16,8 +16,8 @@ export type ReplyStore = {
 };
 
 /**
- * Asks the store first. `account` names the vendor's account without giving it away (a hash of its key): what is opaque in a
- * reply is signed for one organisation, and another one would have it refused at the next turn.
+ * Asks the store first. `account` tells the vendor's accounts apart, as an API key does (only a hash of the whole request leaves
+ * here): what is opaque in a reply is signed for one organisation, and another would have it refused at the next turn.
  */
 export function cacheReplies(model: Model, store: ReplyStore, account = ""): Model {
   return {
@@ -41,8 +41,9 @@ const FORMAT = 1;
 /** SHA-256, in hex, of all that changes the answer. The cache key does not: it only leads to a warm prompt cache. */
 export function requestKey(model: Pick<Model, "id" | "facts">, request: ModelRequest, account: string): string {
   const { cacheKey: _, ...asked } = request;
-  const outputTokensMax = Math.min(request.outputTokensMax, model.facts.outputTokensMax);
-  const exact = canonical({ format: FORMAT, model: model.id, account, ...asked, outputTokensMax });
+  const { quirks, outputTokensMax: max } = model.facts;
+  const outputTokensMax = Math.min(request.outputTokensMax, max);
+  const exact = canonical({ format: FORMAT, model: model.id, quirks, account, ...asked, outputTokensMax });
   return createHash("sha256").update(exact).digest("hex");
 }
 

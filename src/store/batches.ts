@@ -46,8 +46,11 @@ export function postgresBatches(sql: Sql): BatchStore {
         result,
       ]);
     },
-    async forget(keys) {
-      await sql.query("DELETE FROM pullwright.batch_requests WHERE key = ANY($1)", [keys]);
+    async unclaim(keys) {
+      await sql.query("DELETE FROM pullwright.batch_requests WHERE key = ANY($1) AND batch_id IS NULL", [keys]);
+    },
+    async forget(key) {
+      await sql.query("DELETE FROM pullwright.batch_requests WHERE key = $1", [key]);
     },
   };
 }

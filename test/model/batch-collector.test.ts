@@ -17,9 +17,9 @@ function openDesk(changes: { readonly submit?: BatchWire["submit"]; readonly pla
     cancel: async (batchId) => void log.push(`cancelled ${batchId}`),
   };
   const store: BatchStore = {
-    ...{ find: absent, claim: absent, settle: absent, settleRest: absent },
+    ...{ find: absent, claim: absent, settle: absent, settleRest: absent, forget: absent },
     place: changes.place ?? (async (keys, batchId) => void log.push(`${batchId}: ${keys.join()}`)),
-    forget: async (keys) => void log.push(`forgotten ${keys.join()}`),
+    unclaim: async (keys) => void log.push(`unclaimed ${keys.join()}`),
   };
   return { wire, store, sent, log };
 }
@@ -47,7 +47,7 @@ test("what the vendor does not take is told to all who asked, and claimed by nob
   const collector = new BatchCollector({ ...desk, windowMs: 1 });
   const asked = await Promise.allSettled([collector.add(item("a"), never), collector.add(item("b"), never)]);
   expect(asked.map((end) => end.status === "rejected" && end.reason)).toEqual([fault, fault]);
-  expect(log).toEqual(["forgotten a,b"]);
+  expect(log).toEqual(["unclaimed a,b"]);
 });
 
 test("a batch that cannot be written down is cancelled: nobody would find it, and it would be paid", async () => {
@@ -68,5 +68,5 @@ test("a request whose asker left before it was sent stays at home", async () => 
   leave.abort(reason);
   await expect(gone).rejects.toBe(reason);
   await stayed;
-  expect(log).toEqual(["forgotten a", "batch_1: b"]);
+  expect(log).toEqual(["unclaimed a", "batch_1: b"]);
 });

@@ -3,9 +3,10 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { anthropicBatches } from "../../src/model/anthropic-batch.ts";
 import { toMessageParams } from "../../src/model/anthropic-request.ts";
-import { openBatchModel } from "../../src/model/batch-open.ts";
+import { throughBatches } from "../../src/model/batch-open.ts";
 import type { BatchWire } from "../../src/model/batch-wire.ts";
 import { modelFacts } from "../../src/model/catalog.ts";
+import type { Model } from "../../src/model/model.ts";
 import { openaiBatches } from "../../src/model/openai-batch.ts";
 import { toResponseParams } from "../../src/model/openai-request.ts";
 import { askWith, observe, user } from "./transcripts.ts";
@@ -71,12 +72,25 @@ test.each([
   await expect(read).rejects.toMatchObject({ name: "ModelError", fault });
 });
 
-test("a server of one's own has no batches", () => {
+test("a model whose server has no batches, or whose account we lack, is asked directly; others are opened once", () => {
   const store = {
-    ...{ find: never, claim: never, place: never, settle: never, settleRest: never, forget: never },
+    find: never,
+    claim: never,
+    place: never,
+    settle: never,
+    settleRest: never,
+    unclaim: never,
+    forget: never,
   };
-  const desk = { account, store, now: Date.now };
-  expect(openBatchModel({ id: "compatible/qwen", facts: claude.facts }, desk)).toBeNull();
+  const open = throughBatches({ accounts: { anthropic: account, openai: null }, store, now: Date.now });
+  const direct = (id: string): Model => ({ id, facts: claude.facts, reply: never });
+  for (const id of ["compatible/qwen", "bedrock/anthropic.claude-opus-5-5", "openai/gpt-6.1-sol"]) {
+    const model = direct(id);
+    expect(open(model)).toBe(model);
+  }
+  const batched = open(direct("anthropic/claude-opus-5-5"));
+  expect(batched.facts.prices.output).toBe(claude.facts.prices.output / 2);
+  expect(open(direct("anthropic/claude-opus-5-5"))).toBe(batched);
 });
 
 const never = () => Promise.reject(new Error("not asked for here"));

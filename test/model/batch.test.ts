@@ -222,6 +222,20 @@ describe.each(vendors)("%s", (vendor, openDirect) => {
     expect(reply).toMatchObject({ stop: "refused", opaque: null });
   });
 
+  test("a claim of a worker that was lost before it sent anything is taken over", async () => {
+    await using opened = await openTestDatabase();
+    await using models = await startScript([{ text: "Hello." }]);
+    const leave = new AbortController();
+    const timing = { windowMs: 1e6 };
+    const lost = of(openBatch(vendor, models, opened.database, { timing }), "run-1", "Hi", leave.signal);
+    await expect.poll(async () => (await rows(opened.database)).length).toBe(1);
+    const later = () => Date.now() + 11 * 60_000;
+    expect(textOf(await of(openBatch(vendor, models, opened.database, { now: later }), "run-1"))).toBe("Hello.");
+    expect(created(models)).toBe(1);
+    leave.abort(new Error("over"));
+    await expect(lost).rejects.toThrow("over");
+  });
+
   test("who leaves within the window is not in the batch", async () => {
     await using opened = await openTestDatabase();
     await using models = await startScript([{ text: "Hello." }]);

@@ -1,6 +1,6 @@
 /** Batch models over the stand-in's wire and a real PostgreSQL, with waits of milliseconds. */
 import type { Models } from "../../sim/models/models.ts";
-import { openBatchModel } from "../../src/model/batch-open.ts";
+import { throughBatches } from "../../src/model/batch-open.ts";
 import type { BatchTiming } from "../../src/model/batch-wire.ts";
 import { modelFacts } from "../../src/model/catalog.ts";
 import type { Model } from "../../src/model/model.ts";
@@ -23,17 +23,14 @@ export type Change = { readonly timing?: Partial<BatchTiming>; readonly now?: ()
 export function openBatch(vendor: Vendor, models: Models, database: Database, change: Change = {}): Model {
   const baseUrl = vendor === "anthropic" ? models.anthropicBaseUrl : models.openaiBaseUrl;
   const id = change.id ?? MODELS[vendor];
-  const model = openBatchModel(
-    { id, facts: modelFacts(id) },
-    {
-      account: { apiKey: "sk-batch-contract", baseUrl },
-      store: postgresBatches(database),
-      now: change.now ?? Date.now,
-      timing: { ...TIMING, ...change.timing },
-    },
-  );
-  if (!model) throw new Error(`${id} has no batches`);
-  return model;
+  const direct: Model = { id, facts: modelFacts(id), reply: () => Promise.reject(new Error("asked directly")) };
+  const open = throughBatches({
+    accounts: { [vendor]: { apiKey: "sk-batch-contract", baseUrl } },
+    store: postgresBatches(database),
+    now: change.now ?? Date.now,
+    timing: { ...TIMING, ...change.timing },
+  });
+  return open(direct);
 }
 
 /** What was asked of the vendor, without the looks at a batch, whose number is a matter of time. */

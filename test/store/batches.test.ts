@@ -42,7 +42,9 @@ test("a result comes back byte for byte, and the rest of the batch gets the othe
   await batches.settleRest("batch_1", "null");
   const results = await Promise.all(["a", "b", "c"].map(async (key) => (await batches.find(key))?.result));
   expect(results).toEqual([result, "null", null]);
-  await batches.forget(["a", "b"]);
+  await batches.unclaim(["a", "b"]); // They were sent.
+  expect(await batches.find("a")).not.toBeNull();
+  for (const key of ["a", "b"]) await batches.forget(key);
   expect([await batches.find("a"), await batches.find("b")]).toEqual([null, null]);
 });
 
