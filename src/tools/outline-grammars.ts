@@ -17,7 +17,7 @@ export const WRAPPERS: ReadonlySet<string> = new Set([
 /** Unnamed code and data: what is declared in there is nobody's landmark. */
 export const OPAQUE: ReadonlySet<string> = new Set([
   ...["arrow_function", "function_expression", "object", "array", "lambda", "lambda_expression", "closure_expression"],
-  ...["comment", "string", "template_string", "interface_body", "func_literal", "anonymous_function", "declaration"],
+  ...["comment", "string", "template_string", "func_literal", "anonymous_function", "declaration"],
 ]);
 
 const SCRIPT = {

@@ -88,6 +88,8 @@ const languages: readonly (readonly [path: string, text: string, rows: readonly 
   ["a.go", "package a\n\nfunc (s *S) M() {\n}\n", ["3-4: func (s *S) M() {"]],
   ["a.rs", "impl<T> R for A<T> {\n    fn m() {}\n}\n", ["1-3: impl<T> R for A<T> {", "  2: fn m() {}"]],
   ["a.java", "class A {\n  A() {}\n}\n", ["1-3: class A {", "  2: A() {}"]],
+  ["b.java", "interface B {\n  int m();\n}\n", ["1-3: interface B {", "  2: int m();"]],
+  ["b.ts", "interface B {\n  m(): void;\n}\n", ["1-3: interface B {"]],
   ["a.cs", "class A {\n  int P { get; }\n}\n", ["1-3: class A {", "  2: int P { get; }"]],
   ["a.cpp", "template <class T>\nclass A {\n  int &m() {}\n};\n", ["1-4: class A {", "  3: int &m() {}"]],
   ["a.c", "static int *f(int a)\n{\n}\n", ["1-3: static int *f(int a)"]],
