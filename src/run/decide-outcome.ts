@@ -8,6 +8,7 @@ import type { ModelRole, WantedModels } from "../model/roles.ts";
 import type { Check, Ending, Outcome } from "../outcome.ts";
 import type { Voice } from "../publish/plan.ts";
 import { renderCommitMessage } from "../publish/render.ts";
+import { lazySession } from "../sandbox/lazy-session.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
@@ -58,7 +59,7 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   await using workspace = await Workspace.open(checkout.mirror, checkout.headSha, parts.runsDir, signal);
   const opening = { workspaceDir: workspace.treeDir, readOnlyPaths: [], limits: SANDBOX_LIMITS };
   await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
-  await using readOnlySession = await parts.sandbox.open({ ...opening, isReadOnly: true });
+  await using readOnlySession = lazySession(() => parts.sandbox.open({ ...opening, isReadOnly: true }));
   const before = isReview ? [] : await verify(parts, session, settings, signal);
   const brief = await gatherBrief(parts.reader, task, checkout, before);
   const guidance = brief.guidance.files.map(({ path }) => path);

@@ -6,6 +6,7 @@ import type { Journal, JournalEntry } from "../journal.ts";
 import type { ModelChain } from "../model/model.ts";
 import type { ModelRole } from "../model/roles.ts";
 import type { FileChange, Outcome } from "../outcome.ts";
+import { lazySession } from "../sandbox/lazy-session.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
@@ -34,7 +35,7 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
   await journal.append({ kind: "started", attempt, goal: "local", title: text });
   const opening = { workspaceDir: root, readOnlyPaths: [".git"], limits: SANDBOX_LIMITS };
   await using session = await sandbox.open({ ...opening, isReadOnly: false });
-  await using readOnlySession = await sandbox.open({ ...opening, isReadOnly: true });
+  await using readOnlySession = lazySession(() => sandbox.open({ ...opening, isReadOnly: true }));
   const settings = parseRepoSettings(await readIfThere(join(root, SETTINGS_PATH)));
   const before = await runChecks(session, settings.checks, signal);
   const guidance = await readIfThere(join(root, "AGENTS.md"));
