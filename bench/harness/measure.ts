@@ -1,11 +1,9 @@
-/**
- * One process tree from start to end: wall, CPU and peak memory. CPU is what the kernel charged to the process and to all it waited
- * for, sandboxed commands included (RUSAGE_CHILDREN, which bash's `times` prints to the millisecond). Memory is sampled.
- */
+/** One process tree from start to end: wall, CPU and peak memory. CPU is counted by a control group; memory is sampled. */
 import { spawn } from "node:child_process";
 import { openSync, closeSync, readdirSync, readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { Readable } from "node:stream";
+import { openCpuGroup } from "./cpu-group.ts";
 
 export type Command = {
   readonly argv: readonly string[];
@@ -19,6 +17,8 @@ export type Measured = {
   readonly startedAt: number;
   readonly wallMs: number;
   readonly cpuMs: number;
+  /** "waited-for" lacks what a sandbox's own namespace ran: see cpu-group.ts. */
+  readonly cpuOf: "all" | "waited-for";
   readonly peakRssMb: number;
   /** Pages shared by several processes are counted once, in parts. */
   readonly peakPssMb: number;
@@ -31,8 +31,9 @@ const SAMPLE_MS = 100;
 export async function measure(command: Command, log: string, timeoutMs: number): Promise<Measured> {
   const out = openSync(log, "a");
   const startedAt = Number(process.hrtime.bigint()) / 1e6;
-  const script = '"$@" 3>&-; code=$?; times >&3; exit $code';
-  const child = spawn("/bin/bash", ["-c", script, "bench", ...command.argv], {
+  const group = openCpuGroup(`pullwright-bench-${process.pid}-${startedAt}`);
+  const script = 'echo 0 >"$0"; "$@" 3>&-; code=$?; times >&3; exit $code';
+  const child = spawn("/bin/bash", ["-c", script, group?.joinFile ?? "/dev/null", ...command.argv], {
     ...{ cwd: command.cwd, env: { ...command.env }, detached: true },
     stdio: ["ignore", out, out, "pipe"],
   });
@@ -53,10 +54,14 @@ export async function measure(command: Command, log: string, timeoutMs: number):
       child.once("error", reject);
     });
     const wallMs = Number(process.hrtime.bigint()) / 1e6 - startedAt;
-    return { exitCode, startedAt, wallMs, cpuMs: readTimes(await times), peakRssMb: peak.rssMb, peakPssMb: peak.pssMb };
+    const waitedForMs = readTimes(await times);
+    const cpuMs = group?.readMs() ?? waitedForMs;
+    const memory = { peakRssMb: peak.rssMb, peakPssMb: peak.pssMb };
+    return { exitCode, startedAt, wallMs, cpuMs, cpuOf: group ? "all" : "waited-for", ...memory };
   } finally {
     clearInterval(sampler);
     clearTimeout(timer);
+    group?.remove();
   }
 }
 

@@ -33,7 +33,9 @@ export function renderCost(rows: readonly Row[]): string {
       ...[of(long, ({ peakRssMb }) => peakRssMb).toFixed(0), of(long, ({ peakPssMb }) => peakPssMb).toFixed(0)],
     ];
   });
-  const title = `Time and memory of one session (${TURNS.join(" / ")} turns)`;
+  const isWhole = rows.every(({ sessions }) => sessions.flat().every(({ cpuOf }) => cpuOf === "all"));
+  const counted = isWhole ? "CPU by control group" : "CPU without sandboxed commands: no control group could be made";
+  const title = `Time and memory of one session (${TURNS.join(" / ")} turns; ${counted})`;
   return table(title, [...head, "first request ms", "gap ms p50", "peak RSS MB", "peak PSS MB"], body);
 }
 

@@ -3,7 +3,7 @@
  * `node worker.ts at-once|in-turn BASE_URL TURNS CHECKOUT...`; prints when each run started, on the stand-in's clock.
  */
 import { join } from "node:path";
-import { defaultModels, openModel } from "../../src/model/open-model.ts";
+import { openModels, type ModelRole } from "../../src/model/roles.ts";
 import { runLocal } from "../../src/run/run-local.ts";
 import { openSandbox } from "../../src/sandbox/open-sandbox.ts";
 import { requireIsolation } from "../../src/sandbox/require-isolation.ts";
@@ -27,15 +27,13 @@ console.log(JSON.stringify({ started }));
 /** A model client of its own for each, because the address says which session it is; keys and settings are shared. */
 async function run(checkout: string, index: number): Promise<number> {
   const address = `${baseUrl}-${index}/${turns}`;
-  const id = defaultModels(settings).author;
   const anthropic = settings.anthropic && { ...settings.anthropic, baseUrl: address };
   const startedAt = Number(process.hrtime.bigint()) / 1e6;
-  const model = openModel(id, { ...settings, anthropic });
-  const journal = fileJournal(join(settings.dataDir, "local", `${index}.jsonl`), Date.now);
   const parts = {
-    openModels: async () => [model] as const,
-    ...{ sandbox, journal, limits: settings.limits, cacheKey: `bench-${index}`, written: [], now: Date.now },
-    wantsOpinion: false,
+    openModels: async (role: ModelRole) => openModels({ ...settings, anthropic }, role),
+    ...{ sandbox, limits: settings.limits, cacheKey: `bench-${index}`, now: Date.now },
+    journal: fileJournal(join(settings.dataDir, "local", `${index}.jsonl`), Date.now),
+    ...{ wantsOpinion: false, written: [] },
   };
   const outcome = await runLocal(parts, checkout, TASK, new AbortController().signal);
   if (outcome.kind === "refused") throw new Error("the scripted session was refused");
