@@ -35,6 +35,8 @@ export type ModelSettings = {
   /** Claude in Google Vertex AI. Credentials are Google's application default ones. */
   readonly vertex: { readonly projectId: string; readonly region: string; readonly baseUrl: string | null } | null;
   readonly azure: { readonly apiKey: string; readonly endpoint: string; readonly apiVersion: string } | null;
+  /** Whether OpenAI's models are asked for their thoughts in words, which the vendor refuses to unverified organisations. */
+  readonly reasoningSummaries: boolean;
   readonly modelOverrides: ModelOverrides;
   readonly rateLimits: RateLimits;
 };
@@ -59,6 +61,7 @@ export const modelVariables = {
   AZURE_OPENAI_API_KEY: text.optional(),
   AZURE_OPENAI_ENDPOINT: url.optional(),
   OPENAI_API_VERSION: text.default("preview"),
+  PULLWRIGHT_REASONING_SUMMARIES: z.enum(["on", "off"]).default("off"),
   PULLWRIGHT_PRICES: text.optional(),
   PULLWRIGHT_REQUESTS_PER_MINUTE: whole.optional(),
   PULLWRIGHT_INPUT_TOKENS_PER_MINUTE: whole.optional(),
@@ -78,6 +81,7 @@ export function readModelSettings(e: z.infer<typeof Variables>): ModelSettings {
     bedrock: e.AWS_REGION ? { region: e.AWS_REGION, baseUrl: e.ANTHROPIC_BEDROCK_BASE_URL ?? null } : null,
     vertex: projectId ? { projectId, region: e.CLOUD_ML_REGION, baseUrl: e.ANTHROPIC_VERTEX_BASE_URL ?? null } : null,
     azure: azureKey && endpoint ? { apiKey: azureKey, endpoint, apiVersion: e.OPENAI_API_VERSION } : null,
+    reasoningSummaries: e.PULLWRIGHT_REASONING_SUMMARIES === "on",
     modelOverrides: readOverrides(e.PULLWRIGHT_PRICES),
     rateLimits: {
       requests: e.PULLWRIGHT_REQUESTS_PER_MINUTE ?? null,

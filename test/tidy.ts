@@ -29,7 +29,9 @@ const FLOORS: Readonly<Record<string, number>> = {
 /** Each SDK has one home: nowhere else can a vendor's type leak in. */
 const HOMES: Readonly<Record<string, RegExp>> = {
   "@anthropic-ai/sdk": /^src\/model\/anthropic[^/]*\.ts$/,
-  openai: /^src\/model\/openai[^/]*\.ts$/,
+  "@anthropic-ai/bedrock-sdk": /^src\/model\/anthropic-cloud\.ts$/,
+  "@anthropic-ai/vertex-sdk": /^src\/model\/anthropic-cloud\.ts$/,
+  openai: /^src\/model\/(openai|compatible|azure)[^/]*\.ts$/,
   octokit: /^src\/forge\//,
   probot: /^src\/webhook\//,
   pg: /^src\/store\//,

@@ -5,7 +5,16 @@ import type {
   RawMessageStreamEvent,
   Usage,
 } from "@anthropic-ai/sdk/resources/messages/messages";
-import type { Answer, Ask, CacheMiss, Counts, Failure, Segment, Wire } from "./ask.ts";
+import {
+  namedEvents,
+  type Answer,
+  type Ask,
+  type CacheMiss,
+  type Counts,
+  type Failure,
+  type Segment,
+  type Wire,
+} from "./ask.ts";
 import { blocksOf, checkAnthropic, invalid, SIGNATURE } from "./anthropic-rules.ts";
 import { anthropicRequest, type AnthropicRequest } from "./anthropic-schema.ts";
 import { firstWrong, Refusal } from "./refusal.ts";
@@ -19,6 +28,7 @@ type AnthropicEvent = RawMessageStreamEvent | { readonly type: "ping" };
 type Block = Message["content"][number];
 
 export const anthropicWire: Wire = {
+  ...namedEvents,
   name: "anthropic",
   readAsk: (body) => readAsk(body, "create"),
   answer,

@@ -3,7 +3,7 @@ import type { DeclaredTool } from "./render-calls.ts";
 import type { Reply } from "./reply.ts";
 import type { Refusal } from "./refusal.ts";
 
-export type WireName = "anthropic" | "openai";
+export type WireName = "anthropic" | "openai" | "compatible";
 
 /** The prompt in cache order. A vendor caches up to a segment's end; `breakpoint` says that the client asked for it. */
 export type Segment = { readonly text: string; readonly breakpoint: boolean };
@@ -41,7 +41,7 @@ export type Counts = {
 /** Why a prompt cache missed, as far as a vendor says: undefined when nobody asked, null when there is nothing to tell. */
 export type CacheMiss = { readonly type: string; readonly cache_missed_input_tokens?: number } | null | undefined;
 
-export type WireEvent = { readonly type: string };
+export type WireEvent = object;
 
 export type Answer = {
   /** The whole reply, for a request that does not stream. */
@@ -50,6 +50,16 @@ export type Answer = {
   /** Index of the first event that tells how the reply ended. */
   readonly endsAt: number;
 };
+
+/** Server-sent events with a name, as both vendors send them. Event types are added without notice; a client must skip what it does not know. */
+export const namedEvents = {
+  frame: (event: WireEvent): string => {
+    const name = "type" in event ? `event: ${String(event.type)}\n` : "";
+    return `${name}data: ${JSON.stringify(event)}\n\n`;
+  },
+  closing: "",
+  unknownEvent: { type: "something_new", detail: { depth: 1 } },
+} as const;
 
 export type Failure = { readonly type: string; readonly message: string; readonly shape: "error" | "failed" };
 
@@ -60,7 +70,12 @@ export type Wire = {
   readonly answer: (ask: Ask, reply: Reply, counts: Counts) => Answer;
   /** The event that breaks off a stream; `sequence` is its place in it. */
   readonly failureEvent: (failure: Failure, answer: Answer, sequence: number) => WireEvent;
-  readonly errorBody: (refusal: Refusal, requestId: string) => object;
+  /** A string goes out as HTML, as a proxy's would. */
+  readonly errorBody: (refusal: Refusal, requestId: string) => object | string;
   readonly requestIdHeader: string;
   readonly windowRefusal: (tokens: number, windowMax: number) => Refusal;
+  /** One event on the wire, what comes after the last of them, and an event that no client knows. */
+  readonly frame: (event: WireEvent) => string | Buffer;
+  readonly closing: string;
+  readonly unknownEvent: WireEvent;
 };

@@ -15,6 +15,7 @@ export type Models = AsyncDisposable & {
   readonly url: string;
   readonly anthropicBaseUrl: string;
   readonly openaiBaseUrl: string;
+  readonly compatibleBaseUrl: string;
   readonly requests: readonly RecordedRequest[];
   /** Also forgets which faults were played, and the prompt caches. */
   setScript(script: Script): void;
@@ -51,6 +52,7 @@ export async function startModels(options: { port?: number; host?: string; scrip
     url,
     anthropicBaseUrl: url,
     openaiBaseUrl: `${url}/v1`,
+    compatibleBaseUrl: `${url}/v1`,
     requests,
     setScript: (script) => {
       player = new Player(readScript(script));

@@ -1,5 +1,5 @@
 /** OpenAI's Responses API: what a request asks, and the whole response; its events are openai-events.ts's. */
-import type { Answer, Ask, Counts, Failure, Segment, Wire } from "./ask.ts";
+import { namedEvents, type Answer, type Ask, type Counts, type Failure, type Segment, type Wire } from "./ask.ts";
 import { eventsOf, type ItemInProgress, type WireResponse } from "./openai-events.ts";
 import { checkOpenai, countTurns, ENCRYPTED, invalid, isModelItem, readItems, shapeRefusal } from "./openai-rules.ts";
 import { openaiRequest, type OpenaiItem, type OpenaiRequest, type OpenaiTool } from "./openai-schema.ts";
@@ -10,6 +10,7 @@ import type { Stop } from "./script.ts";
 import { hashOf, seal } from "./seal.ts";
 
 export const openaiWire: Wire = {
+  ...namedEvents,
   name: "openai",
   readAsk,
   answer,

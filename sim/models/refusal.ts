@@ -9,10 +9,12 @@ export class Refusal extends Error {
   readonly param: string | null;
   /** Extra response headers, such as retry-after. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Which server's way of writing errors, where a wire has several. */
+  readonly shape: string | null;
   constructor(
     status: number,
     message: string,
-    more: { type?: string; code?: string; param?: string; headers?: Record<string, string> } = {},
+    more: { type?: string; code?: string; param?: string; shape?: string; headers?: Record<string, string> } = {},
   ) {
     super(message);
     this.status = status;
@@ -20,6 +22,7 @@ export class Refusal extends Error {
     this.code = more.code ?? null;
     this.param = more.param ?? null;
     this.headers = more.headers ?? {};
+    this.shape = more.shape ?? null;
   }
 }
 

@@ -1,7 +1,7 @@
 /** One turn of the script as a reply to one request, with its fault worked in. No wire's words here. */
 import { renderCall, type Call, type DeclaredTool } from "./render-calls.ts";
 import { Refusal, scriptRefusal } from "./refusal.ts";
-import type { Fault, Stop, Turn } from "./script.ts";
+import type { CallsAs, Fault, Stop, Turn } from "./script.ts";
 
 /** `text` of a call is what goes over the wire: JSON, free-form text, or a diff; a fault may have spoiled it. */
 export type Part =
@@ -10,7 +10,12 @@ export type Part =
   | { readonly kind: "refusal"; readonly text: string }
   | { readonly kind: "call"; readonly call: Call; readonly text: string };
 
-export type Reply = { readonly parts: readonly Part[]; readonly stop: Stop };
+export type Reply = {
+  readonly parts: readonly Part[];
+  readonly stop: Stop;
+  readonly callsAs?: CallsAs | undefined;
+  readonly withoutUsage?: boolean | undefined;
+};
 
 export const DONE: Turn = { text: "Done." };
 
@@ -20,7 +25,9 @@ export function planReply(turn: Turn, tools: readonly DeclaredTool[], fault: Fau
   if (turn.thinking !== undefined) parts.push({ kind: "thinking", text: turn.thinking });
   if (turn.text !== undefined) parts.push({ kind: "text", text: turn.text });
   for (const call of calls) parts.push({ kind: "call", call, text: textOf(call) });
-  const whole: Reply = { parts, stop: turn.stop ?? (calls.length > 0 ? "tool_use" : "end_turn") };
+  const { callsAs, withoutUsage } = turn;
+  const stop = turn.stop ?? (calls.length > 0 ? "tool_use" : "end_turn");
+  const whole: Reply = { parts, stop, callsAs, withoutUsage };
 
   switch (fault?.kind) {
     case "empty":
@@ -28,7 +35,7 @@ export function planReply(turn: Turn, tools: readonly DeclaredTool[], fault: Fau
     case "refusal":
       return { parts: [{ kind: "refusal", text: "I can't help with that." }], stop: "refusal" };
     case "max-tokens":
-      return { parts: cutLast(whole.parts), stop: "max_tokens" };
+      return { ...whole, parts: cutLast(whole.parts), stop: "max_tokens" };
     case "malformed-input":
       if (calls.length === 0) throw scriptRefusal(`the fault "malformed-input" needs a turn with a call`);
       return { ...whole, parts: parts.map((part) => (part.kind === "call" ? spoil(part) : part)) };
@@ -42,6 +49,7 @@ export function statusRefusal(fault: Extract<Fault, { kind: "status" }>): Refusa
   return new Refusal(fault.status, fault.message ?? `Scripted status ${fault.status}`, {
     ...(fault.type === undefined ? {} : { type: fault.type }),
     ...(fault.code === undefined ? {} : { code: fault.code }),
+    ...(fault.shape === undefined ? {} : { shape: fault.shape }),
     ...(fault.retryAfter === undefined ? {} : { headers: { "retry-after": String(fault.retryAfter) } }),
   });
 }

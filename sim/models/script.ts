@@ -42,6 +42,8 @@ const fault = z.discriminatedUnion("kind", [
     code: z.string().optional(),
     message: z.string().optional(),
     retryAfter: z.number().nonnegative().optional(),
+    /** Whose way of writing errors, on the wire of Chat Completions. */
+    shape: z.enum(["openai", "vllm", "ollama", "fastapi", "html"]).optional(),
     times,
   }),
   z.strictObject({ kind: z.literal("stall"), afterEvents: afterEvents.default(3), times }),
@@ -75,6 +77,8 @@ const stop = z.enum([
   "model_context_window_exceeded",
 ]);
 
+const callsAs = z.enum(["hermes", "qwen", "mistral", "llama", "fenced", "bare"]);
+
 const turn = z.strictObject({
   thinking: z.string().min(1).optional(),
   text: z.string().min(1).optional(),
@@ -83,6 +87,9 @@ const turn = z.strictObject({
   /** In Anthropic's words; OpenAI's wire gets what is nearest. */
   stop: stop.optional(),
   fault: fault.optional(),
+  /** On the wire of Chat Completions: calls stand in the text, as the named models write them; and no usage is told. */
+  callsAs: callsAs.optional(),
+  withoutUsage: z.boolean().optional(),
   /** Sent with the reply, as a vendor tells what is left of a rate limit. */
   headers: z.record(z.string(), z.string()).optional(),
   /** Before the first byte, and between two events. */
@@ -120,6 +127,7 @@ export type Turn = z.output<typeof turn>;
 export type Action = z.output<typeof action>;
 export type Fault = z.output<typeof fault>;
 export type Stop = z.output<typeof stop>;
+export type CallsAs = z.output<typeof callsAs>;
 
 export const readScript = (input: unknown): ParsedScript => {
   const parsed = scriptSchema.safeParse(input);

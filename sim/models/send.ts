@@ -28,17 +28,19 @@ export async function sendAnswer(response: ServerResponse, sending: Sending, gon
   }
 }
 
-export function sendJson(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(body));
+/** A string is a proxy's page. */
+export function sendJson(response: ServerResponse, status: number, body: object | string): void {
+  const isPage = typeof body === "string";
+  response.writeHead(status, { "content-type": isPage ? "text/html" : "application/json" });
+  response.end(isPage ? body : JSON.stringify(body));
 }
 
 async function streamAnswer(response: ServerResponse, sending: Sending, gone: AbortSignal): Promise<void> {
   const { wire, answer, fault, chunkDelayMs } = sending;
   response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
   response.flushHeaders();
-  for (const event of eventsToSend(answer, fault)) {
-    await sendEvent(response, event, gone);
+  for (const event of eventsToSend(sending)) {
+    await sendEvent(response, wire.frame(event), gone);
     if (chunkDelayMs > 0) await sleep(chunkDelayMs, undefined, { signal: gone });
   }
   switch (fault?.kind) {
@@ -49,12 +51,12 @@ async function streamAnswer(response: ServerResponse, sending: Sending, gone: Ab
       response.socket?.destroySoon();
       return;
     case "error-event":
-      await sendEvent(response, wire.failureEvent(fault, answer, fault.afterEvents), gone);
+      await sendEvent(response, wire.frame(wire.failureEvent(fault, answer, fault.afterEvents)), gone);
   }
-  response.end();
+  response.end(fault?.kind === "truncate" ? "" : wire.closing);
 }
 
-function eventsToSend({ events, endsAt }: Answer, fault: Fault | null): readonly WireEvent[] {
+function eventsToSend({ wire, answer: { events, endsAt }, fault }: Sending): readonly WireEvent[] {
   switch (fault?.kind) {
     case "stall":
     case "drop":
@@ -63,17 +65,14 @@ function eventsToSend({ events, endsAt }: Answer, fault: Fault | null): readonly
     case "truncate":
       return events.slice(0, endsAt);
     case "unknown-event":
-      return [UNKNOWN_EVENT, ...events];
+      return [wire.unknownEvent, ...events];
     default:
       return events;
   }
 }
 
-/** Vendors add event types without notice; a client must skip what it does not know. */
-const UNKNOWN_EVENT = { type: "something_new", detail: { depth: 1 } };
-
-async function sendEvent(response: ServerResponse, event: WireEvent, gone: AbortSignal): Promise<void> {
+async function sendEvent(response: ServerResponse, bytes: string | Buffer, gone: AbortSignal): Promise<void> {
   gone.throwIfAborted();
-  const isTaken = response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  const isTaken = response.write(bytes);
   if (!isTaken) await once(response, "drain", { signal: gone });
 }

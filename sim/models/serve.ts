@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { anthropicWire, readCountAsk } from "./anthropic.ts";
 import type { Ask, Wire, WireName } from "./ask.ts";
 import { isBatchCall, serveBatch } from "./batch-serve.ts";
+import { chatWire } from "./chat.ts";
 import { openaiWire } from "./openai.ts";
 import type { Player, Scene } from "./player.ts";
 import { readBody, requireKey, shownHeaders } from "./read-request.ts";
@@ -31,6 +32,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/messages", { wire: anthropicWire, does: "reply", readAsk: anthropicWire.readAsk }],
   ["/messages/count_tokens", { wire: anthropicWire, does: "count", readAsk: readCountAsk }],
   ["/responses", { wire: openaiWire, does: "reply", readAsk: openaiWire.readAsk }],
+  ["/chat/completions", { wire: chatWire, does: "reply", readAsk: chatWire.readAsk }],
   ["/responses/input_tokens", { wire: openaiWire, does: "count", readAsk: openaiWire.readAsk }],
 ]);
 

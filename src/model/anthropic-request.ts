@@ -17,11 +17,18 @@ import { objectInput, safeWord } from "./wire.ts";
 /** Stands for blank text, which the API refuses. */
 const EMPTY = "(empty)";
 
-/** The vendor's name of the model. `asksWhyMissed`: only Anthropic itself tells why its cache missed. */
-export type Asked = { readonly name: string; readonly facts: ModelFacts; readonly asksWhyMissed: boolean };
+export type Asked = {
+  /** As the service calls the model. */
+  readonly name: string;
+  readonly facts: ModelFacts;
+  /** Only Anthropic itself tells why its cache missed. */
+  readonly asksWhyMissed: boolean;
+  /** Whose opaque state may go back: `name` unless another service than the vendor's own serves the model. */
+  readonly boundTo?: string;
+};
 
 export function toMessageParams(request: ModelRequest, asked: Asked): MessageCreateParamsStreaming {
-  const { name, facts, asksWhyMissed } = asked;
+  const { name, facts, asksWhyMissed, boundTo = name } = asked;
   const system: TextBlockParam[] = [{ type: "text", text: orEmpty(request.system), cache_control: CACHE }];
   const effort = effortFor(request.effort, facts.quirks);
   return {
@@ -30,10 +37,10 @@ export function toMessageParams(request: ModelRequest, asked: Asked): MessageCre
     stream: true,
     ...(facts.quirks.thinks ? { thinking: THINKING } : {}),
     ...(effort ? { output_config: { effort } } : {}),
-    ...(asksWhyMissed ? { diagnostics: { previous_message_id: lastOwnId(request.messages, name) } } : {}),
+    ...(asksWhyMissed ? { diagnostics: { previous_message_id: lastOwnId(request.messages, boundTo) } } : {}),
     system,
     ...(request.tools.length > 0 ? { tools: request.tools.map(toTool) } : {}),
-    messages: withBreakpoints(toTurns(request, name)),
+    messages: withBreakpoints(toTurns(request, boundTo)),
   };
 }
 
@@ -59,11 +66,11 @@ function toTool(tool: ToolSpec): ToolUnion {
 }
 
 /** The vendor wants a turn's tool results and the text after them in one message. Its own turns it joins itself. */
-function toTurns(request: ModelRequest, name: string): readonly Turn[] {
+function toTurns(request: ModelRequest, boundTo: string): readonly Turn[] {
   const tools = new Map(request.tools.map((tool) => [tool.name, tool]));
   const turns: Turn[] = [];
   for (const message of request.messages) {
-    const turn = toTurn(message, tools, name);
+    const turn = toTurn(message, tools, boundTo);
     const last = turns.at(-1);
     if (turn.content.length === 0) continue;
     if (last?.role === "user" && turn.role === "user") last.content.push(...turn.content);
@@ -72,7 +79,7 @@ function toTurns(request: ModelRequest, name: string): readonly Turn[] {
   return turns;
 }
 
-function toTurn(message: Message, tools: ReadonlyMap<string, ToolSpec>, name: string): Turn {
+function toTurn(message: Message, tools: ReadonlyMap<string, ToolSpec>, boundTo: string): Turn {
   switch (message.kind) {
     case "user":
       return { role: "user", content: [{ type: "text", text: orEmpty(message.text) }] };
@@ -81,7 +88,7 @@ function toTurn(message: Message, tools: ReadonlyMap<string, ToolSpec>, name: st
     case "model":
       return {
         role: "assistant",
-        content: readOwn(message.opaque, name)?.blocks ?? message.parts.flatMap((part) => rebuild(part, tools)),
+        content: readOwn(message.opaque, boundTo)?.blocks ?? message.parts.flatMap((part) => rebuild(part, tools)),
       };
   }
 }
@@ -99,16 +106,16 @@ const OwnState = z.object({
   blocks: z.array(z.custom<ContentBlockParam>((value) => z.object({ type: z.string() }).safeParse(value).success)),
 });
 
-function readOwn(opaque: OpaqueState | null, name: string): z.infer<typeof OwnState> | null {
-  if (opaque?.provider !== "anthropic" || opaque.model !== name) return null;
+function readOwn(opaque: OpaqueState | null, boundTo: string): z.infer<typeof OwnState> | null {
+  if (opaque?.provider !== "anthropic" || opaque.model !== boundTo) return null;
   // Another release may have written another shape: then the turn is rebuilt from its parts.
   return OwnState.safeParse(JSON.parse(z.string().parse(opaque.value))).data ?? null;
 }
 
 /** Null is the vendor's word for a first request. */
-function lastOwnId(messages: readonly Message[], name: string): string | null {
+function lastOwnId(messages: readonly Message[], boundTo: string): string | null {
   const last = messages.findLast((message) => message.kind === "model");
-  return last?.kind === "model" ? (readOwn(last.opaque, name)?.id ?? null) : null;
+  return last?.kind === "model" ? (readOwn(last.opaque, boundTo)?.id ?? null) : null;
 }
 
 function orEmpty(text: string): string {

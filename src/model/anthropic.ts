@@ -3,7 +3,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import { Stream } from "@anthropic-ai/sdk/core/streaming";
 import { readAnthropicFault } from "./anthropic-fault.ts";
 import { readMessage } from "./anthropic-reply.ts";
-import { toMessageParams, toolNames } from "./anthropic-request.ts";
+import { toMessageParams, toolNames, type Asked } from "./anthropic-request.ts";
 import type { Model, ModelFacts, RatesLeft } from "./model.ts";
 import { watchStream } from "./watch-stream.ts";
 import { readRateLeft } from "./wire.ts";
@@ -31,20 +31,13 @@ export function anthropicModel(options: AnthropicOptions): Model {
   return claudeModel(client, { ...rest, id: `anthropic/${name}`, name, asksWhyMissed: true });
 }
 
-export type ClaudeOptions = {
-  readonly id: string;
-  /** As the client's service calls the model. */
-  readonly name: string;
-  readonly facts: ModelFacts;
-  readonly asksWhyMissed: boolean;
-  readonly idleMsMax?: number;
-};
+export type ClaudeOptions = Asked & { readonly id: string; readonly idleMsMax?: number };
 
 /** The part of the SDK's clients that is the same at Anthropic and at the clouds. */
 export type ClaudeClient = { readonly messages: Pick<Anthropic.Messages, "create"> };
 
 export function claudeModel(client: ClaudeClient, options: ClaudeOptions): Model {
-  const { id, name, facts, idleMsMax = IDLE_MS_MAX } = options;
+  const { id, name, facts, boundTo = name, idleMsMax = IDLE_MS_MAX } = options;
   return {
     id,
     facts,
@@ -58,7 +51,7 @@ export function claudeModel(client: ClaudeClient, options: ClaudeOptions): Model
         return Stream.rawEvents(response);
       };
       const events = watchStream(open, { idleMsMax, readFault: readAnthropicFault }, signal);
-      const reply = await readMessage(events, { name, toolNames: toolNames(request.tools) });
+      const reply = await readMessage(events, { name: boundTo, toolNames: toolNames(request.tools) });
       return { ...reply, ratesLeft: readRatesLeft(answer.headers) };
     },
   };

@@ -1,54 +1,82 @@
-/** Model id + settings -> Model. The vendors' SDKs are loaded at the first call: most commands never ask a model. */
+/** Model id + settings -> Model. A vendor's SDK is loaded when its model is opened: most commands never open one. */
 import { UserError } from "../failure.ts";
-import type { ProviderSettings, Settings } from "../settings.ts";
+import type { ModelSettings } from "../model-settings.ts";
+import type { Settings } from "../settings.ts";
 import { modelFacts } from "./catalog.ts";
 import type { Model, ModelFacts } from "./model.ts";
 
-type Keys = Pick<Settings, "anthropic" | "openai">;
-type Choice = Keys & Pick<Settings, "authorModel" | "reviewerModel">;
-type Load = (name: string, facts: ModelFacts, settings: ProviderSettings) => Promise<Model>;
+/** The two vendors' keys, and of the rest of the settings what is there. */
+type Accounts = Pick<ModelSettings, "anthropic" | "openai"> & Partial<ModelSettings>;
+type Choice = Accounts & Pick<Settings, "authorModel" | "reviewerModel">;
+type Named = { readonly name: string; readonly facts: ModelFacts };
 
 type Provider = {
-  readonly key: "anthropic" | "openai";
-  readonly variable: string;
-  /** What each vendor recommends for long coding work at a middle price, 2026-11-21. */
-  readonly defaultModel: string;
-  readonly load: Load;
+  readonly key: "anthropic" | "openai" | "compatible" | "bedrock" | "vertex" | "azure";
+  /** What to set, for whoever has not. */
+  readonly needs: string;
+  /** What each vendor recommends for long coding work at a middle price, 2026-11-21; null where nobody can know what is served. */
+  readonly defaultModel: string | null;
+  /** Null without an account. */
+  readonly load: (settings: Accounts, named: Named) => (() => Promise<Model>) | null;
 };
 
 const PROVIDERS: readonly Provider[] = [
   {
     key: "anthropic",
-    variable: "ANTHROPIC_API_KEY",
+    needs: "an API key: set ANTHROPIC_API_KEY",
     defaultModel: "anthropic/claude-opus-5-5",
-    load: async (name, facts, settings) => {
-      const { anthropicModel } = await import("./anthropic.ts");
-      return anthropicModel({ ...settings, name, facts });
-    },
+    load: ({ anthropic }, named) =>
+      anthropic && (async () => (await import("./anthropic.ts")).anthropicModel({ ...anthropic, ...named })),
   },
   {
     key: "openai",
-    variable: "OPENAI_API_KEY",
+    needs: "an API key: set OPENAI_API_KEY",
     defaultModel: "openai/gpt-6.1-sol",
-    load: async (name, facts, settings) => {
-      const { openaiModel } = await import("./openai.ts");
-      return openaiModel({ ...settings, name, facts });
-    },
+    load: ({ openai, reasoningSummaries: summaries = false }, named) =>
+      openai && (async () => (await import("./openai.ts")).openaiModel({ ...openai, ...named, summaries })),
+  },
+  {
+    key: "compatible",
+    needs: "a server: set PULLWRIGHT_COMPATIBLE_URL to its address, with its /v1",
+    defaultModel: null,
+    load: ({ compatible = null }, named) =>
+      compatible && (async () => (await import("./compatible.ts")).compatibleModel({ ...compatible, ...named })),
+  },
+  {
+    key: "bedrock",
+    needs: "a region: set AWS_REGION, and credentials that AWS's own tools find",
+    defaultModel: null,
+    load: ({ bedrock: account = null }, named) =>
+      account && (async () => (await import("./anthropic-cloud.ts")).bedrockModel({ account, ...named })),
+  },
+  {
+    key: "vertex",
+    needs: "a project: set ANTHROPIC_VERTEX_PROJECT_ID, and application default credentials of Google",
+    defaultModel: null,
+    load: ({ vertex: account = null }, named) =>
+      account && (async () => (await import("./anthropic-cloud.ts")).vertexModel({ account, ...named })),
+  },
+  {
+    key: "azure",
+    needs: "a resource: set AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY",
+    defaultModel: null,
+    load: ({ azure: account = null }, { name: deployment, facts }) =>
+      account && (async () => (await import("./azure.ts")).azureModel({ account, deployment, facts })),
   },
 ];
 
-/** Throws UserError for an unknown provider and for one without a key. */
-export function openModel(id: string, settings: Keys): Model {
-  const { provider, name, account } = findAccount(id, settings);
-  const facts = modelFacts(id);
-  let loading: Promise<Model> | null = null;
+/**
+ * Throws UserError for an unknown provider and for one without an account. The SDK begins to load at once, beside whatever the
+ * caller does next: that is a quarter of a second which the first question need not wait for.
+ */
+export function openModel(id: string, settings: Accounts): Model {
+  const facts = modelFacts(id, settings.modelOverrides);
+  const loading = findLoad(id, settings)();
+  loading.catch(() => {}); // Told to whoever asks the model.
   return {
     id,
     facts,
-    async reply(request, signal) {
-      loading ??= provider.load(name, facts, account);
-      return (await loading).reply(request, signal);
-    },
+    reply: async (request, signal) => (await loading).reply(request, signal),
   };
 }
 
@@ -57,27 +85,37 @@ export function openModel(id: string, settings: Keys): Model {
  * another vendor than the author's where there is a key, because a model overlooks its own mistakes.
  */
 export function defaultModels(settings: Choice): { readonly author: string; readonly reviewer: string } {
-  const keyed = PROVIDERS.filter(({ key }) => settings[key] !== null);
-  const author = settings.authorModel ?? keyed[0]?.defaultModel;
+  const keyed = PROVIDERS.flatMap(({ key, defaultModel }) => (defaultModel && settings[key] ? [defaultModel] : []));
+  const author = settings.authorModel ?? keyed[0];
   if (author === undefined) {
-    const variables = PROVIDERS.map(({ variable }) => variable).join(" or ");
-    throw new UserError(`No model can be asked: set ${variables} to an API key of that vendor.`);
+    throw new UserError(
+      "No model can be asked: set ANTHROPIC_API_KEY or OPENAI_API_KEY to an API key of that vendor, " +
+        "or PULLWRIGHT_MODEL to a model of another provider.",
+    );
   }
-  const other = keyed.find(({ key }) => !author.startsWith(`${key}/`));
-  const reviewer = settings.reviewerModel ?? other?.defaultModel ?? author;
-  for (const id of [author, reviewer]) findAccount(id, settings);
+  const other = keyed.find((id) => vendorOf(id) !== vendorOf(author));
+  const reviewer = settings.reviewerModel ?? other ?? author;
+  for (const id of [author, reviewer]) findLoad(id, settings);
   return { author, reviewer };
 }
 
-function findAccount(id: string, settings: Keys) {
+/** How the model is loaded, or a UserError that says what to set. */
+function findLoad(id: string, settings: Accounts): () => Promise<Model> {
   const slash = id.indexOf("/");
   const name = id.slice(slash + 1);
   const provider = PROVIDERS.find(({ key }) => key === id.slice(0, slash));
   if (!provider || name === "") {
-    const known = PROVIDERS.map(({ key }) => `\`${key}/…\``).join(" and ");
+    const known = PROVIDERS.map(({ key }) => `\`${key}/…\``).join(", ");
     throw new UserError(`The model \`${id}\` has no provider we know. Known are ${known}.`);
   }
-  const account = settings[provider.key];
-  if (!account) throw new UserError(`The model \`${id}\` needs an API key: set ${provider.variable}.`);
-  return { provider, name, account };
+  const load = provider.load(settings, { name, facts: modelFacts(id, settings.modelOverrides) });
+  if (!load) throw new UserError(`The model \`${id}\` needs ${provider.needs}.`);
+  return load;
+}
+
+/** Who made the model, wherever it is served: a Claude in Bedrock is reviewed by a GPT. */
+function vendorOf(id: string): string {
+  const provider = id.slice(0, id.indexOf("/"));
+  if (provider === "bedrock" || provider === "vertex") return "anthropic";
+  return provider === "azure" ? "openai" : provider;
 }

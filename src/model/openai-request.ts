@@ -12,8 +12,15 @@ import { safeWord, textInput, objectInput } from "./wire.ts";
 /** The vendor refuses longer keys. */
 const CACHE_KEY_CHARS_MAX = 64;
 
-/** `name` is the service's own of the model, or of its deployment. `summaries`: whether to ask for thoughts in words. */
-export type Asked = { readonly name: string; readonly facts: ModelFacts; readonly summaries: boolean };
+export type Asked = {
+  /** The service's own of the model, or of its deployment. */
+  readonly name: string;
+  readonly facts: ModelFacts;
+  /** Whether to ask for thoughts in words. */
+  readonly summaries: boolean;
+  /** Whose opaque state may go back: `name` unless another service than the vendor's own serves the model. */
+  readonly boundTo?: string;
+};
 
 export function toResponseParams(request: ModelRequest, asked: Asked): ResponseCreateParamsStreaming {
   const { name, facts } = asked;
@@ -60,7 +67,7 @@ function toTool(tool: ToolSpec, { patchTool }: Quirks): Tool {
   return { type: "function", name: wireName(tool), description, parameters: { ...parameters }, strict };
 }
 
-function toInput(request: ModelRequest, { name, facts }: Asked): ResponseInputItem[] {
+function toInput(request: ModelRequest, { name, facts, boundTo = name }: Asked): ResponseInputItem[] {
   const tools = new Map(request.tools.map((tool) => [tool.name, tool]));
   const items: ResponseInputItem[] = [];
   // The kind of an output must be the kind of its call.
@@ -77,7 +84,7 @@ function toInput(request: ModelRequest, { name, facts }: Asked): ResponseInputIt
         break;
       case "model": {
         const rebuilt = () => message.parts.flatMap((part) => rebuild(part, tools, facts.quirks));
-        const own = readOwnItems(message.opaque, name) ?? rebuilt();
+        const own = readOwnItems(message.opaque, boundTo) ?? rebuilt();
         for (const item of own) if ("call_id" in item) kinds.set(String(item.call_id), String(item.type));
         items.push(...own);
       }
@@ -110,8 +117,8 @@ const OwnItems = z.array(
 );
 
 /** Encrypted reasoning is bound to the model that reasoned, so another model's items are not sent. */
-function readOwnItems(opaque: OpaqueState | null, name: string): ResponseInputItem[] | null {
-  if (opaque?.provider !== "openai" || opaque.model !== name) return null;
+function readOwnItems(opaque: OpaqueState | null, boundTo: string): ResponseInputItem[] | null {
+  if (opaque?.provider !== "openai" || opaque.model !== boundTo) return null;
   return OwnItems.parse(JSON.parse(z.string().parse(opaque.value)));
 }
 

@@ -38,24 +38,27 @@ export function clientOptions(idleMsMax = IDLE_MS_MAX) {
   };
 }
 
-type ResponsesOptions = Pick<OpenAiOptions, "name" | "facts" | "summaries" | "idleMsMax"> & { readonly id: string };
+type ResponsesOptions = Pick<OpenAiOptions, "name" | "facts" | "summaries" | "idleMsMax"> & {
+  readonly id: string;
+  readonly boundTo?: string;
+};
 
 /** `client` may be Azure's: what differs is where it asks and how it signs. */
 export function responsesModel(client: OpenAI, options: ResponsesOptions): Model {
-  const { id, name, facts, summaries = false, idleMsMax = IDLE_MS_MAX } = options;
+  const { id, name, facts, boundTo = name, summaries = false, idleMsMax = IDLE_MS_MAX } = options;
   return {
     id,
     facts,
     async reply(request, signal) {
-      const params = toResponseParams(request, { name, facts, summaries });
+      const params = toResponseParams(request, { name, facts, boundTo, summaries });
       const answer: { headers?: Headers } = {};
       const open = async (signal: AbortSignal) => {
         const { data, response } = await client.responses.create(params, { signal }).withResponse();
         answer.headers = response.headers;
         return data;
       };
-      const events = watchStream<unknown>(open, { idleMsMax, readFault: readOpenAiFault }, signal);
-      const reply = await readResponse(events, { name, toolNames: toolNames(request.tools) });
+      const events = watchStream<unknown>(open, { idleMsMax, readFault: (error) => readOpenAiFault(error) }, signal);
+      const reply = await readResponse(events, { name: boundTo, toolNames: toolNames(request.tools) });
       const usage = reply.isUsageEstimated ? estimateUsage(params, reply.parts) : reply.usage;
       return { ...reply, usage, ratesLeft: readRatesLeft(answer.headers) };
     },

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { startModels, type Models, type Script } from "../../sim/models/models.ts";
 import type { ToolCall } from "../../src/journal.ts";
 import { anthropicModel } from "../../src/model/anthropic.ts";
+import { compatibleModel } from "../../src/model/compatible.ts";
 import { modelFacts } from "../../src/model/catalog.ts";
 import type { Message, Model, ModelReply } from "../../src/model/model.ts";
 import { openaiModel } from "../../src/model/openai.ts";
@@ -26,10 +27,21 @@ const openai =
       facts: modelFacts(`openai/${name}`),
     });
 
+const compatible =
+  (name: string): Open =>
+  (models, idleMsMax = 10_000) =>
+    compatibleModel({
+      ...{ apiKey: null, baseUrl: models.compatibleBaseUrl, name, idleMsMax },
+      facts: modelFacts(`compatible/${name}`),
+    });
+
 export const opus = anthropic("claude-opus-5-5");
 export const sonnet = anthropic("claude-sonnet-5-5");
 export const sol = openai("gpt-6.1-sol");
 export const terra = openai("gpt-6.1-terra");
+/** Trained on the vendor's own patch tool. */
+export const gpt51 = openai("gpt-5.1");
+export const qwen = compatible("qwen3-coder");
 
 export const startScript = (turns: readonly Turn[], tokens?: Script["tokens"]) =>
   startModels({ script: { conversations: [{ name: "contract", turns: [...turns] }], ...(tokens ? { tokens } : {}) } });
@@ -75,5 +87,6 @@ export const work: readonly Turn[] = [
 /** The part of the opaque state that must stand in the next request byte for byte. */
 export function ownBytes({ opaque }: ModelReply): string {
   const value = z.string().parse(opaque?.value);
-  return value.slice(value.indexOf("[") + 1, value.lastIndexOf("]"));
+  // Claude's has the message's id in front of the blocks.
+  return opaque?.provider === "anthropic" ? value.slice(value.indexOf("[") + 1, -2) : value.slice(1, -1);
 }

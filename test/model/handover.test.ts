@@ -4,8 +4,10 @@ import { user } from "./transcripts.ts";
 import {
   ask,
   converse,
+  gpt51,
   opus,
   ownBytes,
+  qwen,
   said,
   sol,
   sonnet,
@@ -20,6 +22,13 @@ import {
 test.each<[string, Open, Open]>([
   ["Anthropic to OpenAI and back", opus, sol],
   ["OpenAI to Anthropic and back", sol, opus],
+  ["Anthropic to a server of one's own and back", opus, qwen],
+  ["a server of one's own to Anthropic and back", qwen, opus],
+  ["OpenAI to a server of one's own and back", sol, qwen],
+  ["a server of one's own to OpenAI and back", qwen, sol],
+  ["the vendor's own patch tool to a grammar and back", gpt51, sol],
+  ["a grammar to the vendor's own patch tool and back", sol, gpt51],
+  ["the vendor's own patch tool to Anthropic and back", gpt51, opus],
   ["one Claude to another and back", opus, sonnet],
   ["one GPT to another and back", sol, terra],
 ])("a transcript is handed over in the middle of tool use: %s", async (_, first, second) => {

@@ -132,7 +132,7 @@ test("who brings no key, no version or no known path is told so", async () => {
     post("/v1/messages", body, { "x-api-key": "k" }),
     post("/v1/messages", body, { ...openaiHeaders, "anthropic-version": "2023-06-01" }),
     post("/v1/responses", { model: "gpt-5.6", input: "go" }, {}),
-    post("/v1/chat/completions", {}, openaiHeaders),
+    post("/v1/completions", {}, openaiHeaders),
   ]);
   expect(answers.map(({ status, error }) => [status, error?.["type"] ?? null])).toEqual([
     [401, "authentication_error"],
