@@ -1,5 +1,4 @@
 /** `.github/agent.yml` at the base commit: what a repository's maintainers set for us. A pull request's copy is never read. */
-import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import { UserError } from "../failure.ts";
 import { git, type GitPlace } from "../workspace/git.ts";
@@ -42,12 +41,14 @@ export type RepoSettings = z.infer<typeof RepoSettings>;
 
 export async function readRepoSettings(place: GitPlace, base: string): Promise<RepoSettings> {
   const listed = await git(place, ["ls-tree", "--name-only", base, "--", SETTINGS_PATH]);
-  if (listed.trim() === "") return parseRepoSettings("");
-  return parseRepoSettings(await git(place, ["cat-file", "blob", `${base}:${SETTINGS_PATH}`]));
+  if (listed.trim() === "") return await parseRepoSettings("");
+  return await parseRepoSettings(await git(place, ["cat-file", "blob", `${base}:${SETTINGS_PATH}`]));
 }
 
 /** Throws UserError naming the line of each mistake; an unknown key is one, so that a typing error is never silent. */
-export function parseRepoSettings(text: string): RepoSettings {
+export async function parseRepoSettings(text: string): Promise<RepoSettings> {
+  if (text === "") return RepoSettings.parse({});
+  const { LineCounter, parseDocument } = await import("yaml"); // 70 files, which a run in a folder without settings need not load.
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const broken = document.errors.map(

@@ -36,7 +36,7 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
   const opening = { workspaceDir: root, readOnlyPaths: [".git"], limits: SANDBOX_LIMITS };
   await using session = await sandbox.open({ ...opening, isReadOnly: false });
   await using readOnlySession = lazySession(() => sandbox.open({ ...opening, isReadOnly: true }));
-  const settings = parseRepoSettings(await readIfThere(join(root, SETTINGS_PATH)));
+  const settings = await parseRepoSettings(await readIfThere(join(root, SETTINGS_PATH)));
   const before = await runChecks(session, settings.checks, signal);
   const guidance = await readIfThere(join(root, "AGENTS.md"));
   const files = guidance === "" ? [] : [{ path: "AGENTS.md", text: guidance, isCut: false }];

@@ -39,15 +39,17 @@ test("guidance is read at the base commit and cut at 32 KiB, which is said", asy
   expect(guidance.unread).toEqual(["a/AGENTS.md"]);
 });
 
-test("repository settings have defaults", () => {
-  expect(parseRepoSettings("")).toEqual({
+test("repository settings have defaults", async () => {
+  expect(await parseRepoSettings("")).toEqual({
     checks: [],
+    models: {},
+    second_opinion: { enabled: true, tests: false },
     limits: {},
     review: { automatic: true, drafts: false, batch: false, cache: false },
   });
-  expect(parseRepoSettings("checks: [npm test]\nlimits: { usd: 2 }\n").checks).toEqual(["npm test"]);
+  expect((await parseRepoSettings("checks: [npm test]\nlimits: { usd: 2 }\n")).checks).toEqual(["npm test"]);
   const review = { automatic: true, drafts: false, batch: true, cache: true };
-  expect(parseRepoSettings("review: { batch: true, cache: true }\n").review).toEqual(review);
+  expect((await parseRepoSettings("review: { batch: true, cache: true }\n")).review).toEqual(review);
 });
 
 test.each([
@@ -55,6 +57,6 @@ test.each([
   ["an unknown key below", "review:\n  automatic: true\n  depth: 3\n", "line 3, `review.depth`"],
   ["a wrong type", "limits:\n  usd: much\n", "line 2, `limits.usd`"],
   ["broken YAML", "checks: [\n", "line"],
-])("%s is refused with its line", (_name, text, message) => {
-  expect(() => parseRepoSettings(text)).toThrow(message);
+])("%s is refused with its line", async (_name, text, message) => {
+  await expect(parseRepoSettings(text)).rejects.toThrow(message);
 });
