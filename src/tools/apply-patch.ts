@@ -9,7 +9,7 @@ import { PatchError, type Patch } from "../patch/patch.ts";
 import { defineTool } from "./define-tool.ts";
 import type { Desk } from "./desk.ts";
 import { whyNotText, type FileChange, type FileRead } from "./files.ts";
-import { checkPath } from "./paths.ts";
+import { checkPath, whyNoFile } from "./paths.ts";
 import type { ReadState } from "./read-state.ts";
 import { ToolRefusal, type Tool, type ToolResult } from "./tool.ts";
 import { viewText } from "./view.ts";
@@ -149,8 +149,9 @@ function toChange(edit: FileEdit, found: ReadonlyMap<string, FileRead>): FileCha
 function moveInto(dir: string, patch: Patch): Patch {
   const place = (path: string, line: number) => {
     const checked = checkPath(path.startsWith("/") ? path : `${dir}/${path}`);
-    if (checked.kind === "refused")
-      throw new PatchError(`Patch line ${line}: cannot use the path "${path}": ${checked.why}.`, line);
+    const why = checked.kind === "refused" ? checked.why : whyNoFile(path);
+    if (checked.kind === "refused" || why !== null)
+      throw new PatchError(`Patch line ${line}: cannot use the path "${path}": ${why}.`, line);
     return checked.path;
   };
   const hunks = patch.hunks.map((hunk) => {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { ExecResult, SandboxSession } from "../sandbox/sandbox.ts";
-import { checkPath, isGitFolder } from "./paths.ts";
+import { checkPath, isGitFolder, whyNoFile } from "./paths.ts";
 import { ToolRefusal } from "./tool.ts";
 
 /** `path` is the real one, relative to the workspace and with links followed: two names of one file have the same. */
@@ -86,8 +86,9 @@ export function openByteFiles(session: SandboxSession): ByteFiles {
 
 function argumentsOf(change: ByteChange): readonly string[] {
   const checked = checkPath(change.path);
-  if (checked.kind === "refused")
-    throw new ToolRefusal(`Cannot write "${change.path}": ${checked.why}. Nothing was changed.`);
+  const why = checked.kind === "refused" ? checked.why : whyNoFile(change.path);
+  if (checked.kind === "refused" || (why !== null && change.kind === "write"))
+    throw new ToolRefusal(`Cannot write "${change.path}": ${why}. Nothing was changed.`);
   if (change.kind !== "write") return [change.kind, checked.path, "0", "-"];
   return ["write", checked.path, String(change.bytes.length), change.mode ?? "-"];
 }
@@ -100,8 +101,7 @@ function readHeader(fields: Fields): Header {
 
 function readOne({ kind, mode, size, path }: Header, fields: Fields): ByteRead {
   const bytes = kind === "file" ? fields.bytes(size) : Buffer.alloc(0);
-  if (path.split("/").some(isGitFolder))
-    return { kind: "refused", path, why: "it leads into .git, which file tools do not touch" };
+  if (path.split("/").some(isGitFolder)) return { kind: "refused", path, why: REASONS.git };
   switch (kind) {
     case "file":
       return { kind, path, bytes, mode };
@@ -113,7 +113,9 @@ function readOne({ kind, mode, size, path }: Header, fields: Fields): ByteRead {
     case "unreadable":
       return { kind, path };
     case "outside":
-      return { kind: "refused", path, why: "it is outside the workspace" };
+      return { kind: "refused", path, why: REASONS.outside };
+    case "loop":
+      return { kind: "refused", path, why: REASONS.loop };
     default:
       throw new Error(`read-files.sh said "${kind}"`);
   }
@@ -150,17 +152,20 @@ class Fields {
   }
 }
 
+const REASONS = {
+  outside: "it is outside the workspace",
+  loop: "it is a link that leads in a circle",
+  git: "it leads into .git, which file tools do not touch",
+  twice: "two changes of this call lead to the same file",
+  directory: "it is a directory",
+  missing: "there is no such file",
+  special: "it is not a regular file",
+  "read-only": "it is read-only here",
+};
+
 function whyNotWritten(path: string, reason: string, stderr: string): string {
-  const reasons: Readonly<Record<string, string>> = {
-    outside: "it is outside the workspace",
-    git: "it leads into .git, which file tools do not touch",
-    twice: "two changes of this call lead to the same file",
-    directory: "it is a directory",
-    missing: "there is no such file",
-    special: "it is not a regular file",
-    "read-only": "it is read-only here",
-  };
-  return `Cannot write "${path}": ${reasons[reason] ?? (stderr || "writing failed")}. Nothing was changed.`;
+  const known = new Map(Object.entries(REASONS)).get(reason);
+  return `Cannot write "${path}": ${known ?? (stderr || "writing failed")}. Nothing was changed.`;
 }
 
 function readExit(result: ExecResult): ExecResult {

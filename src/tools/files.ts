@@ -5,6 +5,7 @@
 import type { SandboxSession } from "../sandbox/sandbox.ts";
 import { FILE_BYTES_MAX, openByteFiles, type ByteChange, type ByteRead } from "./byte-files.ts";
 import { decodeText, encodeText, type Encoding } from "./encoding.ts";
+import { whyNoNewFile } from "./paths.ts";
 import { planUndo } from "./plan-undo.ts";
 import { ToolRefusal } from "./tool.ts";
 import { hashBytes, openUndoStack, type Change } from "./undo-stack.ts";
@@ -129,6 +130,8 @@ type Around = {
 
 function encodeChange(change: FileChange, around: Around): ByteChange {
   if (change.kind === "delete") return change;
+  const why = around.before[around.index]?.kind === "missing" ? whyNoNewFile(change.path) : null;
+  if (why !== null) throw new ToolRefusal(`Cannot write "${change.path}": ${why}. Nothing was changed.`);
   const encoded = encodeText(change.text, encodingFor(change, around));
   if (encoded.kind === "refused")
     throw new ToolRefusal(`Cannot write "${change.path}": ${encoded.why}. Nothing was changed.`);

@@ -34,6 +34,18 @@ export function isGitFolder(name: string): boolean {
   return folded.split(/[\\/]/).some((part) => /^(?:\.git|git~1)[. ]*(?::|$)/.test(part));
 }
 
+/** Why a typed path cannot be a file's; null when it can. */
+export function whyNoFile(typed: string): string | null {
+  return typed.endsWith("/") ? "it ends in a slash and so names a folder" : null;
+}
+
+/** Why no new file should have this name; null when it may. Windows takes a backslash for a separator, and git there refuses it. */
+export function whyNoNewFile(path: string): string | null {
+  return path.includes("\\")
+    ? "there is no such file, and a new name may hold no backslash; put / between folders"
+    : null;
+}
+
 function refused(why: string): CheckedPath {
   return { kind: "refused", why };
 }

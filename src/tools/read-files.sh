@@ -12,6 +12,7 @@ for path in "$@"; do
     *) inside=0 ;;
   esac
   if [ $inside = 0 ]; then kind=outside
+  elif [ -L "$real" ]; then kind=loop
   elif [ -d "$real" ]; then kind=directory
   elif [ ! -e "$real" ]; then kind=missing
   elif [ ! -f "$real" ]; then kind=special

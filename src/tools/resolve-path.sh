@@ -4,7 +4,8 @@
 root=$(pwd -P; echo x)
 root=${root%?x}
 
-# Sets real to the path with links followed; parts that do not exist yet stay as they are. It may lie outside of root.
+# Sets real to the path with links followed; parts that do not exist yet stay as they are. It may lie outside of root, and
+# it is a link only where links lead in a circle.
 # A process for each path would be most of the work, so realpath is asked only about links and "..".
 resolve() {
   real=$root rest=$1

@@ -70,13 +70,15 @@ export function textEditorTool(desk: Desk): Tool {
 
 type Found = { readonly file: FileRead; readonly signal: AbortSignal };
 
-async function view({ files, readState }: Desk, input: Extract<Input, { command: "view" }>, { file, signal }: Found) {
+async function view({ files, readState, shownTexts }: Desk, input: Extract<Input, { command: "view" }>, { file, signal }: Found) {
   if (file.kind === "directory") {
     const names = await files.list(file.path, signal);
     return { text: names.length === 0 ? "The directory is empty." : names.join("\n") };
   }
   if (file.kind !== "text") throw new ToolRefusal(`Cannot view "${input.path}": ${whyNotText(file) ?? ""}.`);
-  const text = viewText(file.text, input.view_range ?? null);
+  const range = input.view_range ?? null;
+  const shown = viewText(file.text, range);
+  const text = range === null ? shownTexts.show({ path: file.path, text: file.text, shown }) : shown;
   readState.remember(file.path, file.text);
   const isUtf8 = file.encoding === "utf-8";
   return { text: isUtf8 ? text : `${text}\n[encoding ${file.encoding}; edits keep it]` };
@@ -101,7 +103,7 @@ function planEdit(input: Edit, before: string): Planned {
     case "create":
       return {
         text: keepForm(before, input.file_text),
-        said: `Wrote ${input.path}, ${readLines(input.file_text).count} lines.`,
+        said: `Wrote ${input.path}, ${countLines(input.file_text)}.`,
       };
     case "str_replace": {
       const wanted = { oldText: input.old_str, newText: input.new_str, isAll: input.replace_all };
@@ -123,6 +125,11 @@ function planEdit(input: Edit, before: string): Planned {
     default:
       return unreachable(input);
   }
+}
+
+function countLines(text: string): string {
+  const { count } = readLines(text);
+  return count === 1 ? "1 line" : `${count} lines`;
 }
 
 /** A view shows neither a byte-order mark nor the kind of line ending, so a file written anew keeps both unless it names its own. */

@@ -58,6 +58,7 @@ while [ $# -gt 0 ]; do
   esac
   seen=$seen$real//
   if [ $op = prune ] || { [ $op = delete ] && [ -L "$real" ]; }; then :
+  elif [ -L "$real" ]; then refuse $count loop
   elif [ -d "$real" ]; then refuse $count directory
   elif [ ! -e "$real" ]; then [ $op = write ] || refuse $count missing
   elif [ ! -f "$real" ]; then refuse $count special

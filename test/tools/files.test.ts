@@ -54,6 +54,39 @@ test.each(ways)("no path leads %s out of the workspace or into .git, and nothing
   expect([await bench.read(".git/config"), await bench.read("a/f")]).toEqual(["[core]\n", "one\n"]);
 });
 
+test("a link that leads in a circle is neither read nor replaced", async () => {
+  await using bench = await openWorkbench({ files: { "a/f": "one\n" }, mustRead: false });
+  await bench.link("loop", "loop");
+  await bench.link("pong", "ping");
+  await bench.link("ping", "pong");
+  for (const path of ["loop", "ping"]) {
+    expect(await bench.call("read", { files: [path] })).toContain("it is a link that leads in a circle");
+    const said = await bench.call("edit", { command: "create", path, file_text: "x" });
+    expect(said).toBe(`error: Cannot edit "${path}": it is a link that leads in a circle.`);
+    const [name, add] = patch(`*** Add File: good\n+x\n*** Add File: ${path}\n+x`);
+    expect(await bench.call(name, add)).toContain("it is a link that leads in a circle");
+  }
+  expect(await bench.tree()).toEqual(["a", "a/f", "loop", "ping", "pong"]);
+});
+
+test.each(["C:\\temp\\x", "a\\b", "new/", "a/new/", "a//"])("no file is made under the name %s", async (path) => {
+  await using bench = await openWorkbench({ files: { "a/f": "one\n" }, mustRead: false });
+  const said = await bench.call("edit", { command: "create", path, file_text: "x" });
+  expect(said).toMatch(
+    /^error: Cannot (write|edit) .*(a new name may hold no backslash|names a folder|is a directory)/,
+  );
+  for (const body of [`*** Add File: ${path}\n+x`, `*** Update File: a/f\n*** Move to: ${path}\n@@\n-one\n+1`])
+    expect(await bench.call(...patch(body))).toMatch(/^error: /);
+  expect(await bench.tree()).toEqual(["a", "a/f"]);
+});
+
+test("a file whose name holds a backslash is edited like any other", async () => {
+  await using bench = await openWorkbench({ files: { "a\\b": "one\n" }, mustRead: false });
+  const edit = { command: "str_replace", path: "a\\b", old_str: "one", new_str: "1" };
+  expect(await bench.call("edit", edit)).toContain("ok: Replaced");
+  expect(await bench.read("a\\b")).toBe("1\n");
+});
+
 test("one file under several names is read once", async () => {
   await using bench = await openWorkbench({ files: { "a/f": "one\ntwo\n" } });
   await bench.link("a", "b");
