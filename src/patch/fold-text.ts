@@ -1,14 +1,14 @@
 /** A text made comparable, with a way back to the offsets of the original, so that a lenient match changes only what it matched. */
 import { foldPunctuation } from "./fold.ts";
+import { lineBreakOf } from "./lines.ts";
 
 /** Each step forgives what the ones before it do. */
 export type FoldStep = "line-endings" | "trailing-space" | "punctuation";
 
 export type FoldedText = {
   readonly text: string;
-  /** Original offset of a folded one: as the start of a match or as its end. What was folded away at an end stays outside. */
-  readonly toOriginal: (offset: number, side: "start" | "end") => number;
-  readonly toFolded: (offset: number) => number;
+  /** Original offset of the folded character at `offset`. */
+  readonly toOriginal: (offset: number) => number;
 };
 
 export function foldText(original: string, step: FoldStep): FoldedText {
@@ -20,11 +20,10 @@ export function foldText(original: string, step: FoldStep): FoldedText {
     at = end;
   }
   kept.push(original.slice(at));
-  const joined = kept.join("").replaceAll("\r", "\n");
+  const joined = lineBreakOf(original) === "\n" ? kept.join("") : kept.join("").replaceAll("\r", "\n");
   return {
     text: step === "punctuation" ? foldPunctuation(joined) : joined,
-    toOriginal: (offset, side) => toOriginal(original, cuts, { offset, side }),
-    toFolded: (offset) => offset - removedBefore(cuts, offset),
+    toOriginal: (offset) => toOriginal(cuts, offset),
   };
 }
 
@@ -40,31 +39,21 @@ function findCuts(text: string, isTrimming: boolean): readonly Cut[] {
     removed += end - start;
     cuts.push({ start, end, removed });
   };
-  let lineStart = 0;
-  for (let at = 0; at <= text.length; at++) {
-    const char = text[at];
-    if (at < text.length && char !== "\n" && char !== "\r") continue;
-    let start = at;
+  const lineBreak = lineBreakOf(text);
+  for (let lineStart = 0; lineStart <= text.length;) {
+    const found = text.indexOf(lineBreak, lineStart);
+    const at = found === -1 ? text.length : found;
+    let end = at;
+    if (found > lineStart && lineBreak === "\n" && text[at - 1] === "\r") end -= 1;
+    let start = end;
     if (isTrimming) while (start > lineStart && /\s/.test(text[start - 1] ?? "")) start -= 1;
-    const isCrlf = char === "\r" && text[at + 1] === "\n";
-    cut(start, isCrlf ? at + 1 : at);
-    if (isCrlf) at += 1;
+    cut(start, at);
     lineStart = at + 1;
   }
   return cuts;
 }
 
-type Wanted = { readonly offset: number; readonly side: "start" | "end" };
-
-function toOriginal(original: string, cuts: readonly Cut[], { offset, side }: Wanted): number {
-  if (side === "end") return offset === 0 ? 0 : charAt(cuts, offset - 1) + 1;
-  const at = charAt(cuts, offset);
-  // The "\r" belongs to its "\n": a match that begins with the line ending takes both.
-  return original[at] === "\n" && original[at - 1] === "\r" ? at - 1 : at;
-}
-
-/** Original offset of the folded character at `offset`. */
-function charAt(cuts: readonly Cut[], offset: number): number {
+function toOriginal(cuts: readonly Cut[], offset: number): number {
   let low = 0;
   let high = cuts.length;
   while (low < high) {
@@ -74,14 +63,4 @@ function charAt(cuts: readonly Cut[], offset: number): number {
     else high = middle;
   }
   return offset + (cuts[low - 1]?.removed ?? 0);
-}
-
-/** Characters left out before an original offset. */
-function removedBefore(cuts: readonly Cut[], offset: number): number {
-  let removed = 0;
-  for (const cut of cuts) {
-    if (cut.start >= offset) break;
-    removed = cut.removed - Math.max(0, cut.end - offset);
-  }
-  return removed;
 }

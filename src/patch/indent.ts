@@ -1,62 +1,90 @@
 /** Indentation that a model got uniformly wrong: found from pairs of lines, then put right in the lines it wants to write. */
+import { BYTE_ORDER_MARK } from "./lines.ts";
 
 /** The same line as the model wrote it and as the file has it. */
 export type LinePair = { readonly given: string; readonly actual: string };
 
 type Shift =
-  | { readonly kind: "none" }
-  | { readonly kind: "deeper"; readonly by: string }
-  | { readonly kind: "shallower"; readonly by: string }
-  | { readonly kind: "to-tabs"; readonly width: number }
-  | { readonly kind: "to-spaces"; readonly width: number };
+  | { readonly kind: "deeper" | "shallower"; readonly by: string }
+  | { readonly kind: "to-tabs" | "to-spaces"; readonly unit: string };
 
 /** Widths of an indentation level that occur in the wild. */
 const WIDTHS: readonly number[] = [2, 4, 8, 3];
 
-/** Re-indents a new line as the pairs were, or null for a line it cannot place. Null when no one rule explains all pairs. */
-export function findShift(pairs: readonly LinePair[]): ((line: string) => string | null) | null {
+/** New lines moved as the old ones must be, or null when no one rule explains all old lines or says where each new one belongs. */
+export function reindent(pairs: readonly LinePair[], fresh: readonly string[], file: string): readonly string[] | null {
   const told = pairs
-    .filter((pair) => pair.given.trim() !== "")
+    .filter(({ given }) => given.trim() !== "")
     .map(({ given, actual }) => ({ given: indentOf(given), actual: indentOf(actual) }));
-  const shift = candidates(told).find((one) => told.every((pair) => move(pair.given, one) === pair.actual));
+  if (told.every(({ given, actual }) => given === actual)) return fresh;
+  const shift = candidates(told).find((one) => told.every(({ given, actual }) => move(given, one) === actual));
   if (!shift) return null;
-  // Old lines in both styles: a new line in the one that the file does not have there may be meant so.
-  const isMixed = told.some(({ given, actual }) => given === actual && given !== "");
-  return (line) => {
-    if (line.trim() === "") return line;
-    const indent = move(indentOf(line), shift);
-    return indent === null || (isMixed && indent !== indentOf(line))
-      ? null
-      : indent + line.slice(indentOf(line).length);
-  };
+  const moved = fresh.map((line) => moveLine(line, shift));
+  if (moved.some((line) => line === null)) return null;
+  const lines = moved.flatMap((line) => line ?? []);
+  const isSame = lines.every((line, i) => line === fresh[i]);
+  return isSame || "by" in shift || isSurelyTyped(shift.kind, { told, fresh, moved: lines, file }) ? lines : null;
 }
 
 function candidates(pairs: readonly LinePair[]): readonly Shift[] {
+  const shifts: Shift[] = [];
   const [first] = pairs;
-  const shifts: Shift[] = [{ kind: "none" }];
-  if (!first) return shifts;
-  const { given, actual } = first;
-  if (actual.endsWith(given)) shifts.push({ kind: "deeper", by: actual.slice(0, actual.length - given.length) });
-  if (given.endsWith(actual)) shifts.push({ kind: "shallower", by: given.slice(0, given.length - actual.length) });
-  for (const width of WIDTHS) shifts.push({ kind: "to-tabs", width }, { kind: "to-spaces", width });
+  if (first) {
+    const { given, actual } = first;
+    if (actual.endsWith(given)) shifts.push({ kind: "deeper", by: actual.slice(0, actual.length - given.length) });
+    if (given.endsWith(actual)) shifts.push({ kind: "shallower", by: given.slice(0, given.length - actual.length) });
+  }
+  for (const width of WIDTHS)
+    for (const kind of ["to-tabs", "to-spaces"] as const) shifts.push({ kind, unit: " ".repeat(width) });
   return shifts;
+}
+
+/** Null for a line that the shift cannot place. */
+function moveLine(line: string, shift: Shift): string | null {
+  if (line.trim() === "") return line;
+  const indent = indentOf(line);
+  const moved = move(indent, shift);
+  return moved === null ? null : moved + line.slice(indent.length);
 }
 
 function move(indent: string, shift: Shift): string | null {
   switch (shift.kind) {
-    case "none":
-      return indent;
     case "deeper":
       return shift.by + indent;
     case "shallower":
       return indent.startsWith(shift.by) ? indent.slice(shift.by.length) : null;
     case "to-tabs":
-      return indent.replaceAll(" ".repeat(shift.width), "\t");
+      return indent.replaceAll(shift.unit, "\t");
     case "to-spaces":
-      return indent.replaceAll("\t", " ".repeat(shift.width));
+      return indent.replaceAll("\t", shift.unit);
   }
 }
 
-function indentOf(line: string): string {
-  return line.slice(0, line.length - line.trimStart().length);
+type Evidence = {
+  readonly told: readonly LinePair[];
+  readonly fresh: readonly string[];
+  readonly moved: readonly string[];
+  readonly file: string;
+};
+
+/**
+ * Whether new lines in the other of tabs and spaces were only typed so, as the old ones. They may be meant (the inside of a string, an
+ * example in a text) where the call or the file has both.
+ */
+function isSurelyTyped(kind: "to-tabs" | "to-spaces", { told, fresh, moved, file }: Evidence): boolean {
+  const [theirs, ours] = kind === "to-tabs" ? [/^ +$/, /^\t+$/] : [/^\t+$/, /^ +$/];
+  const isIn = (style: RegExp, indent: string) => indent === "" || style.test(indent);
+  const isFileMixed = (kind === "to-tabs" ? /^ {2}/m : /^\t/m).test(file);
+  return (
+    !isFileMixed &&
+    told.every(({ given, actual }) => isIn(theirs, given) && isIn(ours, actual)) &&
+    fresh.every((line) => line.trim() === "" || isIn(theirs, indentOf(line))) &&
+    moved.every((line) => line.trim() === "" || isIn(ours, indentOf(line)))
+  );
+}
+
+/** A byte-order mark is white space to `trim`, and no indentation. */
+export function indentOf(line: string): string {
+  const text = line.startsWith(BYTE_ORDER_MARK) ? line.slice(1) : line;
+  return text.slice(0, text.length - text.trimStart().length);
 }

@@ -17,13 +17,13 @@ export type Lines = {
   readonly endsWithNewline: boolean;
 };
 
-const BYTE_ORDER_MARK = "\uFEFF";
+export const BYTE_ORDER_MARK = "\uFEFF";
 
 /** A lone "\r" ends a line only in a text without "\n" (old Mac files); elsewhere it is a character of its line. */
 export function readLines(text: string): Lines {
   const starts: number[] = [];
   const ends: number[] = [];
-  const separator = text.includes("\n") ? "\n" : "\r";
+  const separator = lineBreakOf(text);
   let crlf = 0;
   let first: Ending | null = null;
   let at = text.startsWith(BYTE_ORDER_MARK) ? 1 : 0;
@@ -46,6 +46,11 @@ export function readLines(text: string): Lines {
   const ending = crlf === others ? (first ?? "\n") : crlf > others ? "\r\n" : first === null ? "\n" : separator;
   const isUniform = crlf === 0 || others <= 0;
   return { text, count: starts.length, starts, ends, ending, isUniform, endsWithNewline };
+}
+
+/** What ends its lines, a "\r" before "\n" apart. */
+export function lineBreakOf(text: string): "\n" | "\r" {
+  return text.includes("\n") ? "\n" : "\r";
 }
 
 /** The line without its ending; "" past the end. */

@@ -2,13 +2,13 @@
  * Exact string replacement with a ladder of lenient steps below it. Each step is unique or refused; a lenient hit changes only the
  * bytes where old and new differ; the new text is literal (a `$` is a dollar).
  */
-import { foldLine, foldPunctuation } from "./fold.ts";
 import { foldText, type FoldStep } from "./fold-text.ts";
-import { findShift } from "./indent.ts";
-import { lineAt, lineOfOffset, offsetOf, readLines, type Lines } from "./lines.ts";
+import { reindent } from "./indent.ts";
+import { lineAt, lineBreakOf, lineOfOffset, offsetOf, readLines, type Lines } from "./lines.ts";
 import { openMatcher } from "./matcher.ts";
 import { NEAREST_MAX, renderNearest, renderPlaces } from "./nearest.ts";
 import { PatchError } from "./patch.ts";
+import { rewrite, type OwnLine, type Quotation } from "./rewrite.ts";
 
 /** How the old text was found. */
 export type Step = "exact" | "line-endings" | "trailing-space" | "punctuation" | "indentation";
@@ -27,8 +27,10 @@ export type Replace = {
   readonly isAll: boolean;
 };
 
-/** One piece to cut out of the file and what goes there. */
-type Splice = { readonly start: number; readonly end: number; readonly insert: string };
+type Range = { readonly start: number; readonly end: number };
+
+/** One piece to cut out of the file, and what goes there or a PatchError. */
+type Hit = Range & { readonly insert: () => string };
 
 export function replaceText(text: string, wanted: Replace): Replacement {
   if (wanted.oldText === "")
@@ -36,7 +38,7 @@ export function replaceText(text: string, wanted: Replace): Replacement {
   if (wanted.oldText === wanted.newText)
     throw new PatchError("old_str and new_str are the same, so nothing would change.");
   const lines = readLines(text);
-  const rungs: readonly (readonly [Step, () => readonly Splice[]])[] = [
+  const rungs: readonly (readonly [Step, () => readonly Hit[]])[] = [
     ["exact", () => findExact(lines, wanted)],
     ["line-endings", () => findFolded(lines, wanted, "line-endings")],
     ["trailing-space", () => findFolded(lines, wanted, "trailing-space")],
@@ -44,11 +46,11 @@ export function replaceText(text: string, wanted: Replace): Replacement {
     ["indentation", () => findIndented(lines, wanted)],
   ];
   for (const [step, find] of rungs) {
-    const splices = find();
-    if (splices.length === 0) continue;
-    const numbers = splices.map(({ start }) => lineOfOffset(lines, start) + 1);
-    if (splices.length > 1 && !wanted.isAll) throw ambiguous(lines, wanted.oldText, numbers);
-    return { text: splice(text, splices), step, lines: numbers };
+    const hits = find();
+    if (hits.length === 0) continue;
+    const numbers = hits.map(({ start }) => lineOfOffset(lines, start) + 1);
+    if (hits.length > 1 && !wanted.isAll) throw ambiguous(lines, wanted.oldText, numbers);
+    return { text: splice(text, hits), step, lines: numbers };
   }
   throw notFound(lines, wanted.oldText);
 }
@@ -69,14 +71,14 @@ export function describeStep(step: Step): string | null {
   }
 }
 
-function findExact(lines: Lines, { oldText, newText, isAll }: Replace): readonly Splice[] {
+function findExact(lines: Lines, { oldText, newText, isAll }: Replace): readonly Hit[] {
   // Old text with a line ending in it says which one it means; without, new lines follow the file.
   const follows = !/[\r\n]/.test(oldText) && lines.isUniform;
   const insert = follows ? newText.replace(/\r?\n/g, lines.ending) : newText;
   const hits = occurrences(lines.text, oldText, isAll).filter(
     (start) => !splitsEnding(lines.text, start, oldText.length),
   );
-  return hits.map((start) => ({ start, end: start + oldText.length, insert }));
+  return hits.map((start) => ({ start, end: start + oldText.length, insert: () => insert }));
 }
 
 /** A hit that begins or ends inside "\r\n" would leave half a line ending; the next step takes the whole. */
@@ -97,95 +99,119 @@ function occurrences(text: string, wanted: string, isAll: boolean): readonly num
   return starts;
 }
 
-function findFolded({ text, ending }: Lines, { oldText, newText, isAll }: Replace, step: FoldStep): readonly Splice[] {
-  const [before, after] = [toLf(oldText), toLf(newText)];
-  const folded = foldText(text, step);
-  const wanted = foldText(before, step);
-  if (wanted.text === "") return [];
-  const { head, tail } = sharedEnds(before, after, wanted.toFolded);
-  const last = before.length - tail;
-  // Old text that ends in space which is folded away: the file's own space there goes with it.
-  const endsInSpace = last > head && wanted.toFolded(last) === wanted.toFolded(last - 1);
-  return occurrences(folded.text, wanted.text, isAll).map((at) => {
-    const from = at + wanted.toFolded(head);
-    const to = at + wanted.toFolded(last);
-    // Behind what stays, so that trailing space the file has there is not caught between old and new.
-    const start = folded.toOriginal(from, from > at ? "end" : "start");
-    const end = endsInSpace ? folded.toOriginal(to, "start") : from === to ? start : folded.toOriginal(to, "end");
-    const own = /\r\n|\n|\r/.exec(text.slice(folded.toOriginal(at, "start"), end))?.[0] ?? ending;
-    return { start, end, insert: after.slice(head, after.length - tail).replaceAll("\n", own) };
+function findFolded(lines: Lines, { oldText, newText, isAll }: Replace, step: FoldStep): readonly Hit[] {
+  const [given, fresh] = [linesOf(oldText), linesOf(newText)];
+  const folded = foldText(lines.text, step);
+  const wanted = foldText(given.join("\n"), step).text;
+  if (wanted === "") return [];
+  return occurrences(folded.text, wanted, isAll).flatMap((at) => {
+    const first = folded.toOriginal(at);
+    const last = folded.toOriginal(at + wanted.length - 1);
+    const range =
+      step === "line-endings"
+        ? { start: startOfBreak(lines.text, first), end: last + 1 }
+        : widen(lines, given, { first, last });
+    return range ? [toHit(lines, { ...range, given, fresh }, (moved) => moved)] : [];
   });
 }
 
-/** How much old and new text have in common at their ends: those bytes stay the file's own. */
-function sharedEnds(
-  before: string,
-  after: string,
-  toFolded: (offset: number) => number,
-): { readonly head: number; readonly tail: number } {
-  const most = Math.min(before.length, after.length);
-  let head = 0;
-  while (head < most && before[head] === after[head]) head += 1;
-  // Trailing space of the old text may be a space between words of the new one; the file need not have it.
-  while (head > 0 && toFolded(head) === toFolded(head - 1)) head -= 1;
-  let tail = 0;
-  while (tail < most - head && before[before.length - 1 - tail] === after[after.length - 1 - tail]) tail += 1;
-  return { head, tail };
+/**
+ * Space at the ends of a quotation that the search has not seen must be there: what begins with a blank line begins with a whole one,
+ * and what ends in space ends a line. The file's own space at the end belongs to the last line.
+ */
+function widen(
+  { text }: Lines,
+  given: readonly string[],
+  { first, last }: { readonly first: number; readonly last: number },
+): Range | null {
+  const lineBreak = lineBreakOf(text);
+  let start = startOfBreak(text, first);
+  const [top = "", bottom = ""] = [given[0], given.at(-1)];
+  if (top.trim() === "") {
+    const lineStart = start === 0 ? 0 : text.lastIndexOf(lineBreak, start - 1) + 1;
+    if (text.slice(lineStart, start).trim() === "") start = lineStart;
+    else if (top !== "") return null;
+  }
+  if (bottom === "") return { start, end: last + 1 };
+  const found = text.indexOf(lineBreak, last + 1);
+  const rest = text.slice(last + 1, found === -1 ? text.length : found);
+  if (rest.trim() === "") return { start, end: last + 1 + rest.replace(/\r$/, "").length };
+  return bottom === bottom.trimEnd() ? { start, end: last + 1 } : null;
+}
+
+/** The "\r" belongs to its "\n": a match that begins with the line ending takes both. */
+function startOfBreak(text: string, offset: number): number {
+  return text[offset] === "\n" && text[offset - 1] === "\r" ? offset - 1 : offset;
 }
 
 /** Whole lines that are the same but for one uniform shift of indentation; the new lines are shifted alike. */
-function findIndented(lines: Lines, { oldText, newText, isAll }: Replace): readonly Splice[] {
-  const closed = oldText.endsWith("\n");
-  const block = toLf(oldText)
-    .split("\n")
-    .slice(0, closed ? -1 : undefined);
+function findIndented(lines: Lines, { oldText, newText, isAll }: Replace): readonly Hit[] {
+  const [given, fresh] = [linesOf(oldText), linesOf(newText)];
+  const isClosed = given.at(-1) === "";
+  const block = isClosed ? given.slice(0, -1) : given;
   if (block.every((line) => line.trim() === "")) return [];
   const starts = openMatcher(lines).find(block, { from: 0, to: lines.count }, { pass: "punctuation" });
-  const fresh = toLf(newText).split("\n");
   let free = 0;
-  return starts.flatMap((start) => {
-    if (isAll && start < free) return [];
-    const shift = findShift(block.map((given, i) => ({ given, actual: lineAt(lines, start + i) })));
-    const known = { lines, start, block };
-    const later = block.length + (closed ? 1 : 0) - fresh.length;
-    const shifted = fresh.map(
-      (line, i) => keepOwn(known, line, i) ?? keepOwn(known, line, i + later) ?? shift?.(line) ?? null,
-    );
-    if (shifted.some((line) => line === null)) return [];
-    free = start + block.length;
-    const end = closed ? offsetOf(lines, free) : (lines.ends[free - 1] ?? lines.text.length);
-    return { start: offsetOf(lines, start), end, insert: shifted.join(lines.ending) };
+  return starts.flatMap((first) => {
+    const after = first + block.length;
+    if ((isAll && first < free) || (isClosed && after === lines.count && !lines.endsWithNewline)) return [];
+    free = after;
+    const range = {
+      start: offsetOf(lines, first),
+      end: isClosed ? offsetOf(lines, after) : (lines.ends[after - 1] ?? 0),
+    };
+    const pairs = block.map((line, i) => ({ given: line, actual: lineAt(lines, first + i) }));
+    return [toHit(lines, { ...range, given, fresh }, (wanted) => reindent(pairs, wanted, lines.text))];
   });
 }
 
-type Block = { readonly lines: Lines; readonly start: number; readonly block: readonly string[] };
+type Found = Range & { readonly given: readonly string[]; readonly fresh: readonly string[] };
 
-/** A line that old and new text share at the same place, counted from either end, keeps the file's bytes. */
-function keepOwn({ lines, start, block }: Block, line: string, index: number): string | null {
-  const isSame =
-    line === block[index] && foldLine(line, "punctuation") === foldPunctuation(lineAt(lines, start + index)).trim();
-  return isSame ? lineAt(lines, start + index) : null;
+function toHit(lines: Lines, { start, end, given, fresh }: Found, move: Quotation["move"]): Hit {
+  const insert = () => {
+    const own = cutLines(lines.text.slice(start, end), lineBreakOf(lines.text));
+    const rewritten = rewrite({ given, own, fresh, ending: lines.ending, move });
+    if (rewritten.kind === "text") return rewritten.text;
+    throw open(lineOfOffset(lines, start) + 1 + rewritten.line, own[rewritten.line]?.text ?? "");
+  };
+  return { start, end, insert };
 }
 
-function splice(text: string, splices: readonly Splice[]): string {
+function cutLines(region: string, lineBreak: "\n" | "\r"): readonly OwnLine[] {
+  const pieces = region.split(lineBreak);
+  return pieces.map((piece, i) => {
+    if (i === pieces.length - 1) return { text: piece, ending: "" };
+    const isCrlf = lineBreak === "\n" && piece.endsWith("\r");
+    return isCrlf ? { text: piece.slice(0, -1), ending: "\r\n" } : { text: piece, ending: lineBreak };
+  });
+}
+
+function splice(text: string, hits: readonly Hit[]): string {
   const pieces: string[] = [];
   let at = 0;
-  for (const { start, end, insert } of splices) {
-    pieces.push(text.slice(at, start), insert);
+  for (const { start, end, insert } of hits) {
+    pieces.push(text.slice(at, start), insert());
     at = end;
   }
   return pieces.join("") + text.slice(at);
 }
 
-function toLf(text: string): string {
-  return text.replaceAll("\r\n", "\n");
+function linesOf(text: string): readonly string[] {
+  return text.replaceAll("\r\n", "\n").split("\n");
+}
+
+function open(number: number, own: string): PatchError {
+  const where = `No replacement was made: old_str is there but not exactly, and line ${number} differs in a way that leaves open what new_str means.`;
+  return new PatchError(
+    `${where}\nThe file has there, as JSON: ${JSON.stringify(own)}\nCopy it exactly as the file has it.`,
+  );
 }
 
 function ambiguous(lines: Lines, oldText: string, numbers: readonly number[]): PatchError {
   const shown = renderPlaces(
     lines,
     [...new Set(numbers)].slice(0, NEAREST_MAX).map((number) => number - 1),
-    toLf(oldText).split("\n").length,
+    linesOf(oldText).length,
   );
   const more = numbers.length > 20 ? " …" : "";
   const count = numbers.length < AMBIGUOUS_MAX ? numbers.length : `at least ${AMBIGUOUS_MAX}`;
@@ -194,7 +220,7 @@ function ambiguous(lines: Lines, oldText: string, numbers: readonly number[]): P
 }
 
 function notFound(lines: Lines, oldText: string): PatchError {
-  const nearest = renderNearest(lines, toLf(oldText).split("\n"));
+  const nearest = renderNearest(lines, linesOf(oldText));
   return new PatchError(
     `No replacement was made: old_str is not in the file.\n${nearest}\nCopy it exactly as the file has it.`,
   );

@@ -1,6 +1,6 @@
 /** Placed chunks -> the new text. Context and everything between chunks keeps its own bytes; new lines end as the file's lines do. */
-import { findShift } from "./indent.ts";
-import { lineAt, offsetOf, type Ending, type Lines } from "./lines.ts";
+import { reindent } from "./indent.ts";
+import { BYTE_ORDER_MARK, lineAt, offsetOf, type Ending, type Lines } from "./lines.ts";
 import type { Place } from "./locate.ts";
 import { PatchError, type ChunkLine } from "./patch.ts";
 
@@ -17,13 +17,23 @@ export function spliceChunks(lines: Lines, places: readonly Place[], label: stri
   let shift = 0;
   for (const place of places) {
     added.push(place.start + shift + 1);
-    for (const line of reindent(lines, place, label)) {
+    for (const line of placeAdded(lines, place, label)) {
       splicer.take(line, place);
       if (line.kind === "add") shift += 1;
       if (line.kind === "delete") shift -= 1;
     }
   }
-  return { text: splicer.finish(places.at(-1)), added };
+  const text = splicer.finish(places.at(-1));
+  return { text: settleMark(lines, places[0], text), added };
+}
+
+/** A byte-order mark belongs to no line. A patch that shows it can take it away; one that adds it to a file that has it adds no second. */
+function settleMark({ text: before }: Lines, first: Place | undefined, text: string): string {
+  if (!before.startsWith(BYTE_ORDER_MARK) || first?.start !== 0) return text;
+  const line = text.slice(1);
+  if (line.startsWith(BYTE_ORDER_MARK)) return line;
+  const [old] = first.lines.filter(({ kind }) => kind !== "add");
+  return old?.kind === "delete" && old.text.startsWith(BYTE_ORDER_MARK) ? line : text;
 }
 
 /** Lives for one file: offsets into the old text, pieces of the new one. */
@@ -97,18 +107,16 @@ class Splicer {
 }
 
 /** When old lines only match with another indentation, new lines move by the same amount; what no one rule explains is refused. */
-function reindent(lines: Lines, place: Place, label: string): readonly ChunkLine[] {
+function placeAdded(lines: Lines, place: Place, label: string): readonly ChunkLine[] {
   const isLoose = place.pass === "surrounding-space" || place.pass === "punctuation";
   if (!isLoose || place.lines.every(({ kind }) => kind !== "add")) return place.lines;
   const given = place.lines.filter(({ kind }) => kind !== "add");
   const pairs = given.map(({ text }, i) => ({ given: text, actual: lineAt(lines, place.start + i) }));
-  const shift = findShift(pairs);
-  return place.lines.map((line) => {
-    if (line.kind !== "add") return line;
-    const text = shift?.(line.text) ?? null;
-    if (text !== null) return { ...line, text };
-    const { patchLine } = place.chunk;
-    const message = `${label}, patch line ${patchLine}: the old lines match at line ${place.start + 1} only with another indentation, and not by one rule.`;
-    throw new PatchError(`${message} Copy them as the file has them, and indent the new lines alike.`, patchLine);
-  });
+  const fresh = place.lines.flatMap(({ kind, text }) => (kind === "add" ? [text] : []));
+  const moved = reindent(pairs, fresh, lines.text)?.values();
+  if (moved)
+    return place.lines.map((line) => (line.kind === "add" ? { ...line, text: moved.next().value ?? "" } : line));
+  const { patchLine } = place.chunk;
+  const message = `${label}, patch line ${patchLine}: the old lines match at line ${place.start + 1} only with another indentation, and not by one rule that tells how deep the new lines are.`;
+  throw new PatchError(`${message} Copy them as the file has them, and indent the new lines alike.`, patchLine);
 }
