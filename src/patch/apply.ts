@@ -73,6 +73,7 @@ function planHunk(hunk: Hunk, desk: Desk): string {
   }
   if (before === null) throw missing(hunk, label);
   if (hunk.kind === "delete") {
+    if (hunk.chunks.length > 0) expectAllDeleted(hunk, before, label);
     modes.delete(hunk.path);
     texts.set(hunk.path, null);
     return `D ${hunk.path}`;
@@ -93,6 +94,16 @@ function planHunk(hunk: Hunk, desk: Desk): string {
   }
   move(hunk, hunk.moveTo, { desk, text });
   return `R ${hunk.path} -> ${hunk.moveTo}${note}`;
+}
+
+/** A deletion that shows the file's lines must show the file: else it was written for another state of it. */
+function expectAllDeleted(hunk: Extract<Hunk, { kind: "delete" }>, before: string, label: string): void {
+  const { chunks, patchLine } = hunk;
+  const lines = readLines(before);
+  const { text } = spliceChunks(lines, locateChunks(lines, chunks, label), label);
+  if (readLines(text).count === 0) return;
+  const why = `${label}, patch line ${patchLine}: the file has lines that the patch does not delete.`;
+  throw new PatchError(`${why} Read it again; to delete it whatever it holds, write "*** Delete File: ".`, patchLine);
 }
 
 function move(hunk: Hunk, to: string, { desk, text }: { readonly desk: Desk; readonly text: string }): void {

@@ -55,7 +55,7 @@ function locate(search: Search, chunk: Chunk, cursor: number): Place {
 }
 
 function withoutTrailingBlanks(lines: readonly ChunkLine[]): readonly ChunkLine[] {
-  return lines.slice(0, lines.findLastIndex(({ kind, text }) => kind !== "context" || text !== "") + 1);
+  return lines.slice(0, lines.findLastIndex(({ kind, text }) => kind !== "context" || text.trim() !== "") + 1);
 }
 
 type Wanted = {

@@ -1,6 +1,6 @@
 /** Looks for blocks of lines in a file, pass by pass. Folded lines are kept, so that many chunks cost one folding. */
 import { foldLine, type Pass } from "./fold.ts";
-import { lineAt, type Lines } from "./lines.ts";
+import { BYTE_ORDER_MARK, lineAt, type Lines } from "./lines.ts";
 
 /** Starts are 0-based and lie in from..to (`to` exclusive); a block that begins there may end later. */
 export type Range = { readonly from: number; readonly to: number };
@@ -37,8 +37,12 @@ export function openMatcher(lines: Lines): Matcher {
 
 type IsSame = (index: number, text: string) => boolean;
 
-/** Compares in place: slicing a million lines to look for one would be most of the work. */
-function isLine(lines: Lines, index: number, text: string): boolean {
+/**
+ * Compares in place: slicing a million lines to look for one would be most of the work. Git shows a byte-order mark as the first
+ * character of the first line.
+ */
+function isLine(lines: Lines, index: number, given: string): boolean {
+  const text = index === 0 && given.startsWith(BYTE_ORDER_MARK) && lines.starts[0] === 1 ? given.slice(1) : given;
   const start = lines.starts[index] ?? 0;
   return (lines.ends[index] ?? 0) - start === text.length && lines.text.startsWith(text, start);
 }

@@ -2,7 +2,7 @@
 import { unreachable } from "../failure.ts";
 import { readChunks } from "./parse-chunks.ts";
 import { readAdded, skipUnifiedHeader } from "./parse-v4a.ts";
-import { readPatchLines, tellsEndings, type PatchLine } from "./patch-lines.ts";
+import { readPatchLines, tellsEndings, withoutTransport, type PatchLine } from "./patch-lines.ts";
 import { PatchError, type Hunk, type Patch } from "./patch.ts";
 
 export type Operation =
@@ -19,14 +19,14 @@ function toHunk(operation: Operation): Hunk {
   const { path } = operation;
   switch (operation.type) {
     case "delete_file":
-      return { kind: "delete", path, patchLine: 1 };
+      return { kind: "delete", path, patchLine: 1, chunks: [] };
     case "create_file": {
       const body = skipUnifiedHeader(readPatchLines(operation.diff)).filter(({ text }) => !text.startsWith("@@"));
       return { kind: "add", path, patchLine: 1, text: readAdded(body, NO_HEADER), mode: null };
     }
     case "update_file": {
-      const body = skipUnifiedHeader(readPatchLines(operation.diff));
-      const chunks = readChunks(body, tellsEndings(headerOf(body), body));
+      const body = skipUnifiedHeader(readPatchLines(withoutTransport(operation.diff)));
+      const chunks = readChunks(body, tellsEndings(NO_HEADER, body));
       if (chunks.length === 0) throw new PatchError(`The diff of "${path}" has no lines.`, 1);
       return { kind: "update", path, patchLine: 1, moveTo: null, chunks, mode: null };
     }
@@ -37,8 +37,3 @@ function toHunk(operation: Operation): Hunk {
 
 /** An operation is JSON, where nobody writes "\r" by accident: a new file is taken at its word. */
 const NO_HEADER: PatchLine = { text: "", number: 1, hasReturn: false };
-
-/** Without a header its first "@@" tells; a diff that is all "\r\n" may have been quoted from a terminal. */
-function headerOf(body: readonly PatchLine[]): PatchLine {
-  return body.find(({ text }) => text.startsWith("@@")) ?? { ...NO_HEADER, hasReturn: true };
-}

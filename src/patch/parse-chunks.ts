@@ -45,8 +45,10 @@ function readChunk(body: readonly PatchLine[], from: number, tellsEndings: boole
     const line = body[at];
     if (!line || line.text.startsWith("@@")) break;
     if (line.text.trimEnd() === END_OF_FILE) isAtEnd = true;
-    else if (line.text.startsWith("\\ No newline")) finalNewline = readFinalNewline(finalNewline, lines);
-    else {
+    else if (line.text.startsWith("\\ No newline")) {
+      finalNewline = readFinalNewline(finalNewline, lines);
+      if (!line.hasReturn && body[at - 1]?.hasReturn === true) keepReturn(lines);
+    } else {
       lines.push(readLine(line, tellsEndings));
       if (finalNewline === "absent" && lines.at(-1)?.kind === "add") finalNewline = "present";
     }
@@ -81,6 +83,12 @@ function readLine(line: PatchLine, tellsEndings: boolean): ChunkLine {
         line.number,
       );
   }
+}
+
+/** Where no newline follows, a "\r" at the end is a character of the line and no half of its ending. */
+function keepReturn(lines: ChunkLine[]): void {
+  const last = lines.pop();
+  if (last) lines.push({ ...last, text: `${last.text}\r` });
 }
 
 /** After an added or a context line the new file has no newline at its end; after a deleted one only the old file had none. */

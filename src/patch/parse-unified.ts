@@ -125,7 +125,7 @@ function toHunk({ line, from, to, mode }: Header, body: readonly PatchLine[]): H
   const chunks = readChunks(body, tellsEndings(line, body));
   if (from === null && to === null)
     throw new PatchError(`Patch line ${patchLine}: the header names no file.`, patchLine);
-  if (to === null) return { kind: "delete", path: from ?? "", patchLine };
+  if (to === null) return { kind: "delete", path: from ?? "", patchLine, chunks };
   if (from === null)
     return { kind: "add", path: to, patchLine, text: textOf(chunks), mode: mode === "755" ? mode : null };
   const moveTo = from === to || isBackup(from, to) ? null : to;
@@ -140,18 +140,18 @@ function isBackup(from: string, to: string): boolean {
 }
 
 function textOf(chunks: readonly Chunk[]): string {
-  const pieces = chunks.flatMap(({ lines, patchLine }) =>
+  const lines = chunks.flatMap(({ lines, patchLine }) =>
     lines.map((line) => {
-      if (line.kind === "add") return line.text + (line.ending ?? "\n");
-      if (line.text === "") return "\n"; // A blank line lost its "+".
+      if (line.kind === "add") return { text: line.text, ending: line.ending ?? "\n" };
+      if (line.text === "") return { text: "", ending: "\n" }; // A blank line lost its "+".
       throw new PatchError(
         `Patch line ${patchLine}: a new file has added lines only, this part has "${line.text}".`,
         patchLine,
       );
     }),
   );
-  const text = pieces.join("");
-  return chunks.at(-1)?.finalNewline === "absent" ? text.replace(/\r?\n$/, "") : text;
+  const isOpen = chunks.at(-1)?.finalNewline === "absent";
+  return lines.map(({ text, ending }, i) => (isOpen && i === lines.length - 1 ? text : text + ending)).join("");
 }
 
 function stray(line: PatchLine): PatchError {

@@ -39,7 +39,7 @@ function readHunk(header: PatchLine, body: readonly PatchLine[]): Hunk {
   if (text.startsWith(DELETE)) {
     const extra = body.find((line) => line.text.trim() !== "");
     if (extra) throw unexpected(extra, "after a Delete File header");
-    return { kind: "delete", path: pathOf(header, DELETE), patchLine };
+    return { kind: "delete", path: pathOf(header, DELETE), patchLine, chunks: [] };
   }
   if (text.startsWith(UPDATE)) return readUpdate(header, body);
   throw new PatchError(

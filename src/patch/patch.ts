@@ -35,7 +35,13 @@ export type Hunk =
       readonly text: string;
       readonly mode: Mode | null;
     }
-  | { readonly kind: "delete"; readonly path: string; readonly patchLine: number }
+  | {
+      readonly kind: "delete";
+      readonly path: string;
+      readonly patchLine: number;
+      /** The whole file, deleted, as a unified diff says it; empty where only the path is given. */
+      readonly chunks: readonly Chunk[];
+    }
   | {
       readonly kind: "update";
       readonly path: string;

@@ -11,6 +11,24 @@ const rows: readonly (readonly [name: string, operation: Operation, before: stri
     null,
     "a\r\nb\r\n",
   ],
+  [
+    "creates a file whose last line has lost its ending",
+    { type: "create_file", path: "f", diff: "+a\r\n+b" },
+    null,
+    "a\r\nb\r\n",
+  ],
+  [
+    "reads a last line of spaces as context",
+    { type: "update_file", path: "f", diff: "@@\n }\n+x\n   " },
+    "}\n}\n  \n",
+    "}\n}\nx\n  \n",
+  ],
+  [
+    "quoted with CRLF keeps the file's endings",
+    { type: "update_file", path: "f", diff: " a\r\n-b\r\n+B\r\n\\ No newline at end of file" },
+    "a\nb",
+    "a\nB",
+  ],
   ["creates an empty file", { type: "create_file", path: "f", diff: "" }, null, ""],
   ["updates without any header", { type: "update_file", path: "f", diff: " a\n-b\n+B" }, "a\nb\nc\n", "a\nB\nc\n"],
   [
