@@ -1,9 +1,10 @@
 /**
- * `node bench/replay.ts REPO_DIR [--limit N] [--seed S] [--show N]`: each small commit of a repository's history, written as models
- * write edits and applied to its parent in memory. The result must be the commit byte for byte; spoiled on purpose, it may be refused,
- * and must never be something else. Ends with 1 when it was.
+ * `node bench/replay.ts REPO_DIR [--limit N] [--seed S] [--only SHA] [--show N]`: each small commit of a repository's history, written
+ * as models write edits and applied to its parent in memory. The result must be the commit byte for byte; spoiled on purpose, it may be
+ * refused, and must never be something else. Each case that breaks this is one line, the first N are shown whole, and it ends with 1.
  */
 import { parseArgs } from "node:util";
+import { openCensus } from "./replay/census.ts";
 import { readHistory } from "./replay/history.ts";
 import { PERTURBATIONS, type Perturbation } from "./replay/perturb.ts";
 import { FORMS, runTrial, type Form, type Verdict } from "./replay/trial.ts";
@@ -13,39 +14,54 @@ const { values, positionals } = parseArgs({
   options: {
     limit: { type: "string", default: "1000000" },
     seed: { type: "string", default: "1" },
-    show: { type: "string", default: "5" },
+    only: { type: "string", default: "" },
+    show: { type: "string", default: "0" },
   },
 });
 const [dir] = positionals;
-if (dir === undefined) throw new Error("usage: node bench/replay.ts REPO_DIR [--limit N] [--seed S] [--show N]");
+if (dir === undefined)
+  throw new Error("usage: node bench/replay.ts REPO_DIR [--limit N] [--seed S] [--only SHA] [--show N]");
 
 type Tally = Record<Verdict["kind"], number>;
 const tallies = new Map<string, Tally>();
+const census = openCensus();
 let commits = 0;
-let shown = 0;
+let broken = 0;
 const started = performance.now();
 
 for (const commit of readHistory(dir)) {
   if (commits === Number(values.limit)) break;
+  if (!commit.sha.startsWith(values.only)) continue;
   commits += 1;
+  for (const change of commit.changes) census.count(change);
+  // From the commit and not from its place, so that a case is the same one with --only.
+  const seed = Number(values.seed) + Number.parseInt(commit.sha.slice(0, 7), 16);
   for (const form of FORMS)
     for (const how of PERTURBATIONS) {
-      const verdict = runTrial(commit, { form, how, seed: Number(values.seed) + commits });
-      const tally = tallyOf(form, how);
-      tally[verdict.kind] += 1;
-      const isBad = verdict.kind === "WRONG" || (how === "clean" && verdict.kind === "refused");
-      if (!isBad || shown === Number(values.show)) continue;
-      shown += 1;
-      console.log(`${verdict.kind} ${commit.sha} ${form}, ${how}\n${verdict.message}\n`);
+      const verdict = runTrial(commit, { form, how, seed });
+      tallyOf(form, how)[verdict.kind] += 1;
+      tell(`${commit.sha} ${form}, ${how}`, { how, verdict });
     }
 }
 
-console.log(`${commits} commits in ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+console.log(`\n${commits} commits in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+console.log(`${census.render()}\n`);
 console.log(
   "| form | spoiled by | trials | right | refused | WRONG | untold |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |",
 );
 for (const form of FORMS) for (const how of PERTURBATIONS) console.log(renderRow(form, how, tallyOf(form, how)));
-if ([...tallies.values()].some(({ WRONG }) => WRONG > 0)) process.exitCode = 1;
+if (broken > 0) process.exitCode = 1;
+
+function tell(name: string, { how, verdict }: { readonly how: Perturbation; readonly verdict: Verdict }): void {
+  const isBroken = verdict.kind === "WRONG" || (verdict.kind === "refused" && how === "clean");
+  if (!isBroken) return;
+  broken += 1;
+  if (verdict.kind === "refused") console.log(`refused ${name}: ${verdict.message.split("\n")[0]}`);
+  else console.log(`WRONG ${name}: ${verdict.path}`);
+  if (broken > Number(values.show)) return;
+  if (verdict.kind === "refused") console.log(`${verdict.message}\n`);
+  else console.log(`${verdict.difference}\n\n${verdict.given}\n`);
+}
 
 function tallyOf(form: Form, how: Perturbation): Tally {
   const key = `${form}, ${how}`;

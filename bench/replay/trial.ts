@@ -4,19 +4,22 @@ import { patchOfOperation } from "../../src/patch/operation.ts";
 import { parsePatch } from "../../src/patch/parse.ts";
 import { PatchError, type Patch } from "../../src/patch/patch.ts";
 import { replaceText } from "../../src/patch/replace.ts";
-import type { DiffLine } from "./diff.ts";
+import { renderLines, type DiffLine } from "./diff.ts";
 import type { Commit } from "./history.ts";
-import { perturbLines, spoilText, type Perturbation } from "./perturb.ts";
+import { perturbLines, type Perturbation } from "./perturb.ts";
 import { mulberry32, type Random } from "../../test/patch/random.ts";
-import { isSayable, renderApplyPatch, renderOperations, renderUnified, type NativeOperation } from "./render.ts";
-import { renderReplacements, type Replacement } from "./replacements.ts";
+import { isSayable, renderApplyPatch, renderOperations, renderUnified } from "./render.ts";
+import { renderReplacements } from "./replacements.ts";
+import { spoilReplacement } from "./spoil-replacement.ts";
 
 export const FORMS = ["apply_patch", "operations", "unified", "str_replace"] as const;
 export type Form = (typeof FORMS)[number];
 
 export type Verdict =
   | { readonly kind: "right" }
-  | { readonly kind: "refused" | "WRONG"; readonly message: string }
+  | { readonly kind: "refused"; readonly message: string }
+  /** `difference` quotes the first line that is not as it should be, `given` is what the engine read. */
+  | { readonly kind: "WRONG"; readonly path: string; readonly difference: string; readonly given: string }
   /** Nothing to spoil, or the format has no words for the change. */
   | { readonly kind: "untold" };
 
@@ -40,7 +43,16 @@ export function runTrial(commit: Commit, { form, how, seed }: Trial): Verdict {
     return { kind: "refused", message: error.message };
   }
   const wrong = [...wantedTree(commit)].find(([path, wanted]) => (tree.get(path) ?? null) !== wanted);
-  return wrong ? { kind: "WRONG", message: `${wrong[0]}\n${text.shown}` } : { kind: "right" };
+  if (!wrong) return { kind: "right" };
+  const [path, wanted] = wrong;
+  return { kind: "WRONG", path, difference: findDifference(tree.get(path) ?? null, wanted), given: text.shown };
+}
+
+function findDifference(got: string | null, wanted: string | null): string {
+  const [gotLines, wantedLines] = [got, wanted].map((text) => text?.split(/(?<=\n)/) ?? []);
+  const at = gotLines?.findIndex((line, i) => line !== wantedLines?.[i]) ?? 0;
+  const line = at === -1 ? (gotLines?.length ?? 0) : at;
+  return `line ${line + 1}: got ${JSON.stringify(gotLines?.[line])}, wanted ${JSON.stringify(wantedLines?.[line])}`;
 }
 
 function wantedTree({ changes }: Commit): Tree {
@@ -64,14 +76,14 @@ function applyForm(commit: Commit, work: Work): boolean {
     case "apply_patch":
     case "unified": {
       const lines: readonly DiffLine[] = form === "unified" ? renderUnified(commit) : renderApplyPatch(commit, random);
-      const spoiled = perturbLines(lines, how, random);
+      const spoiled = perturbLines(lines, { how, random, texts: textsOf(commit) });
       if (spoiled === null) return false;
       text.shown = spoiled;
       applyPatch(parsePatch(spoiled), tree);
       return true;
     }
     case "operations":
-      return applyOperations(renderOperations(commit, random), work);
+      return applyOperations(commit, work);
     case "str_replace":
       return applyReplacements(commit, work);
   }
@@ -82,13 +94,14 @@ function applyPatch(patch: Patch, tree: Tree): void {
   for (const edit of edits) tree.set(edit.path, edit.kind === "write" ? edit.text : null);
 }
 
-function applyOperations(operations: readonly NativeOperation[], { how, random, tree, text }: Work): boolean {
+function applyOperations(commit: Commit, { how, random, tree, text }: Work): boolean {
+  const spoiling = { how, random, texts: textsOf(commit) };
   let isSpoiled = how === "clean";
-  for (const { type, path, diff } of operations) {
+  for (const { type, path, diff } of renderOperations(commit, random)) {
     // An operation is JSON, where a "\r" in a new file is meant.
-    const spoiled = how === "CRLF" && type === "create_file" ? null : perturbLines(diff, how, random);
+    const spoiled = how === "CRLF" && type === "create_file" ? null : perturbLines(diff, spoiling);
     isSpoiled ||= spoiled !== null;
-    const told = spoiled ?? perturbLines(diff, "clean", random) ?? "";
+    const told = spoiled ?? renderLines(diff);
     text.shown += `${type} ${path}\n${told}\n`;
     applyPatch(patchOfOperation({ type, path, diff: told }), tree);
   }
@@ -102,9 +115,8 @@ function applyReplacements(commit: Commit, { how, random, tree, text }: Work): b
     let now = change.before;
     if (now !== null && change.after !== null)
       for (const replacement of now === "" ? [] : renderReplacements(change)) {
-        const clean = join(replacement, (line) => line);
-        const spoiled = spoilReplacement(replacement, how, random);
-        isSpoiled ||= spoiled.oldText !== clean.oldText;
+        const spoiled = spoilReplacement(replacement, { how, random, texts: [now] });
+        isSpoiled ||= !now.includes(spoiled.oldText);
         text.shown += `${change.oldPath}\n--- old\n${spoiled.oldText}\n--- new\n${spoiled.newText}\n`;
         now = replaceText(now, { ...spoiled, isAll: false }).text;
       }
@@ -114,27 +126,6 @@ function applyReplacements(commit: Commit, { how, random, tree, text }: Work): b
   return isSpoiled;
 }
 
-type Pair = { readonly oldText: string; readonly newText: string };
-
-function join({ head, deleted, added, tail }: Replacement, spoil: (line: string) => string): Pair {
-  const [before, after] = [head.map(spoil), tail.map(spoil)];
-  return {
-    oldText: [...before, ...deleted.map(spoil), ...after].join(""),
-    newText: [...before, ...added, ...after].join(""),
-  };
-}
-
-function spoilReplacement(replacement: Replacement, how: Perturbation, random: Random): Pair {
-  const clean = join(replacement, (line) => line);
-  if (how === "CRLF") {
-    const isCrlf = clean.oldText.includes("\r\n");
-    const turn = (text: string) => text.replace(/\r?\n/g, isCrlf ? "\n" : "\r\n");
-    // Only where the old text has an ending to be wrong about: without one the new lines follow the file.
-    return clean.oldText.includes("\n") ? { oldText: turn(clean.oldText), newText: turn(clean.newText) } : clean;
-  }
-  if (how === "dedented" || how === "stale context" || how === "lost blank space") return clean;
-  return join(replacement, (line) => {
-    const [, body = "", ending = ""] = /^(.*?)(\r?\n)?$/s.exec(line) ?? [];
-    return random.chance(0.5) ? spoilText(body, how) + ending : line;
-  });
+function textsOf({ changes }: Commit): readonly string[] {
+  return changes.map(({ before }) => `\n${(before ?? "").replaceAll("\r\n", "\n")}`);
 }
