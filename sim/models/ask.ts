@@ -3,7 +3,7 @@ import type { DeclaredTool } from "./render-calls.ts";
 import type { Reply } from "./reply.ts";
 import type { Refusal } from "./refusal.ts";
 
-export type WireName = "anthropic" | "openai" | "compatible";
+export type WireName = "anthropic" | "openai" | "compatible" | "bedrock" | "vertex";
 
 /** The prompt in cache order. A vendor caches up to a segment's end; `breakpoint` says that the client asked for it. */
 export type Segment = { readonly text: string; readonly breakpoint: boolean };
@@ -53,6 +53,7 @@ export type Answer = {
 
 /** Server-sent events with a name, as both vendors send them. Event types are added without notice; a client must skip what it does not know. */
 export const namedEvents = {
+  contentType: "text/event-stream; charset=utf-8",
   frame: (event: WireEvent): string => {
     const name = "type" in event ? `event: ${String(event.type)}\n` : "";
     return `${name}data: ${JSON.stringify(event)}\n\n`;
@@ -75,6 +76,7 @@ export type Wire = {
   readonly requestIdHeader: string;
   readonly windowRefusal: (tokens: number, windowMax: number) => Refusal;
   /** One event on the wire, what comes after the last of them, and an event that no client knows. */
+  readonly contentType: string;
   readonly frame: (event: WireEvent) => string | Buffer;
   readonly closing: string;
   readonly unknownEvent: WireEvent;

@@ -22,6 +22,7 @@ export const chatWire: Wire = {
   requestIdHeader: "x-request-id",
   windowRefusal: (tokens, max) =>
     invalid(`This model's maximum context length is ${max} tokens. However, your request has ${tokens} input tokens.`),
+  contentType: "text/event-stream; charset=utf-8",
   frame: (event) => `data: ${JSON.stringify(event)}\n\n`,
   closing: "data: [DONE]\n\n",
   unknownEvent: { object: "chat.completion.something_new", detail: { depth: 1 } },

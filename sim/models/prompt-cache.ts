@@ -38,7 +38,7 @@ export class PromptCache {
   /** Counts one answered request and remembers its prompt. */
   charge(wire: WireName, ask: Ask, said: { readonly reply: Reply; readonly usage: Turn["usage"] }): Counts {
     const total = this.inputTokens(ask);
-    const read = wire === "anthropic" ? this.#readAnthropic(ask) : this.#readOpenai(ask, total);
+    const read = isClaude(wire) ? this.#readAnthropic(ask) : this.#readOpenai(ask, total);
     const spoken = said.reply.parts.map((part) => ({ part, tokens: this.#tokens(Buffer.byteLength(part.text)) }));
     const sum = (list: typeof spoken) => list.reduce((all, { tokens }) => all + tokens, 0);
     const counted: Counts = {
@@ -93,6 +93,8 @@ export class PromptCache {
     return { cachedRead, cacheWrite: Math.max(0, wholeSteps(total) - cachedRead) };
   }
 }
+
+const isClaude = (wire: WireName): boolean => wire !== "openai" && wire !== "compatible";
 
 function prefixesOf(model: string, segments: readonly Segment[]): readonly { hash: string; bytes: number }[] {
   const hash = createHash("sha256").update(model);

@@ -1,6 +1,7 @@
 /** The parts of an HTTP request that both wires share: its body and its key. */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { WireName } from "./ask.ts";
+import { requireCloudKey } from "./cloud.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Anthropic's limit on a request. */
@@ -24,10 +25,13 @@ export async function readBody(request: IncomingMessage): Promise<unknown> {
 }
 
 export function requireKey(wire: WireName, headers: IncomingHttpHeaders): void {
+  if (wire === "bedrock" || wire === "vertex") return requireCloudKey(wire, headers);
   if (wire === "compatible") return; // Such servers are started without a key more often than with one.
   const bearer = /^Bearer .+$/.test(headers.authorization ?? "");
   if (wire === "openai") {
-    if (!bearer) throw new Refusal(401, "You didn't provide an API key.", { type: "invalid_request_error" });
+    // Azure's header.
+    if (!bearer && !headers["api-key"])
+      throw new Refusal(401, "You didn't provide an API key.", { type: "invalid_request_error" });
     return;
   }
   if (!headers["x-api-key"] && !bearer) {
@@ -47,4 +51,4 @@ export function shownHeaders(headers: IncomingHttpHeaders): Readonly<Record<stri
   return Object.fromEntries(shown);
 }
 
-const SECRET_HEADERS: ReadonlySet<string> = new Set(["x-api-key", "authorization", "cookie"]);
+const SECRET_HEADERS: ReadonlySet<string> = new Set(["x-api-key", "api-key", "authorization", "cookie"]);

@@ -37,7 +37,7 @@ export function sendJson(response: ServerResponse, status: number, body: object 
 
 async function streamAnswer(response: ServerResponse, sending: Sending, gone: AbortSignal): Promise<void> {
   const { wire, answer, fault, chunkDelayMs } = sending;
-  response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache" });
+  response.writeHead(200, { "content-type": wire.contentType, "cache-control": "no-cache" });
   response.flushHeaders();
   for (const event of eventsToSend(sending)) {
     await sendEvent(response, wire.frame(event), gone);

@@ -5,6 +5,7 @@ import { anthropicWire, readCountAsk } from "./anthropic.ts";
 import type { Ask, Wire, WireName } from "./ask.ts";
 import { isBatchCall, serveBatch } from "./batch-serve.ts";
 import { chatWire } from "./chat.ts";
+import { findCloudRoute, googleToken } from "./cloud.ts";
 import { openaiWire } from "./openai.ts";
 import type { Player, Scene } from "./player.ts";
 import { readBody, requireKey, shownHeaders } from "./read-request.ts";
@@ -36,6 +37,13 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/responses/input_tokens", { wire: openaiWire, does: "count", readAsk: openaiWire.readAsk }],
 ]);
 
+/** Azure's paths begin with /openai. */
+function findRoute(path: string): Route | undefined {
+  const cloud = findCloudRoute(path);
+  if (cloud) return { ...cloud, does: "reply" };
+  return ROUTES.get(path.replace(/^(\/openai)?(\/v1)?(?=\/)/, ""));
+}
+
 type Exchange = {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -45,9 +53,10 @@ type Exchange = {
 
 /** Never rejects. */
 export async function serve({ request, response, player, record }: Exchange): Promise<void> {
+  if (request.url === "/google/token") return sendJson(response, 200, googleToken);
   if (isBatchCall(request.url ?? "")) return serveBatch({ request, response, player, record });
   const path = (request.url ?? "/").replace(/\?.*$/s, "");
-  const route = request.method === "POST" ? ROUTES.get(path.replace(/^\/v1(?=\/)/, "")) : undefined;
+  const route = request.method === "POST" ? findRoute(path) : undefined;
   const wire = route?.wire ?? (request.headers["anthropic-version"] ? anthropicWire : openaiWire);
   const leaving = new AbortController();
   response.once("close", () => leaving.abort());
