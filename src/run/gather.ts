@@ -37,7 +37,7 @@ export async function gatherBrief(
         body: task.text.body,
       },
     },
-    comments: [...talk, ...(thread?.comments ?? [])].filter(({ isInsider, isOurs }) => isInsider || isOurs).map(toText),
+    comments: [...talk, ...(thread?.comments ?? [])].filter((comment) => isHeard(comment, task)).map(toText),
     place: thread ? { path: thread.path, line: thread.line, hunk: thread.diffHunk } : null,
     diff: pull ? await readDiff(place, forkSha, headSha) : null,
     checks: checks.map(({ command, exitCode }) => ({ command, exitCode })),
@@ -72,6 +72,21 @@ function isInsider(task: Task, comments: readonly ThreadComment[]): boolean {
   const { id } = task.text.author;
   return id === task.asker.id || comments.some((comment) => comment.author.id === id && comment.isInsider);
 }
+
+/**
+ * Outsiders are not heard. A review judges afresh: what we said earlier would lead it, a bare command says nothing of the change, and
+ * either would make a question that was answered before another one.
+ */
+export function isHeard(
+  { id, isInsider, isOurs, body }: Pick<ThreadComment, "id" | "isInsider" | "isOurs" | "body">,
+  { goal, origin }: Pick<Task, "goal" | "origin">,
+): boolean {
+  if (goal !== "review") return isInsider || isOurs;
+  const isAsking = origin.kind === "command" && origin.comment.id === id;
+  return isInsider && !isOurs && !isAsking && !BARE_COMMAND.test(body);
+}
+
+const BARE_COMMAND = /^\s*\/agent[ \t]+\w+\s*$/i;
 
 function toText(comment: ThreadComment): BriefText {
   return { author: comment.author.login, rights: comment.isOurs ? "us" : "insider", body: comment.body };

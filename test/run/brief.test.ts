@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { renderBrief, type BriefParts } from "../../src/run/brief.ts";
-import { describeTask } from "../../src/run/gather.ts";
+import { describeTask, isHeard } from "../../src/run/gather.ts";
 import { task } from "../publish/builders.ts";
 
 const nothing: BriefParts = {
@@ -64,4 +64,17 @@ test("a long diff, a long text and many comments are cut, and that is said", () 
   expect(
     renderBrief({ ...nothing, comments: [{ author: "ada", rights: "insider", body: "y".repeat(30_000) }] }),
   ).toContain("[cut]");
+});
+
+const insider = { id: 1, isInsider: true, isOurs: false, body: "Mind the locks." };
+const ours = { ...insider, isOurs: true, isInsider: false, body: "**P1** The lock is never released." };
+const outsider = { ...insider, isInsider: false };
+const asking = { ...insider, id: 7, body: "/agent review look at the locks" };
+const bare = { ...insider, body: " /agent review \n" };
+const origin = { kind: "command", comment: { kind: "conversation", id: 7 } } as const;
+
+test("a fix hears what we said; a review hears neither that nor the commands that asked for it", () => {
+  const said = [insider, ours, outsider, asking, bare];
+  expect(said.filter((comment) => isHeard(comment, { goal: "fix", origin }))).toEqual([insider, ours, asking, bare]);
+  expect(said.filter((comment) => isHeard(comment, { goal: "review", origin }))).toEqual([insider]);
 });
