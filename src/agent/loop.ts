@@ -181,7 +181,10 @@ export class AgentRun {
     const now = { turn: this.#turn, messages, tokens: this.#conversation.tokens(), isRefused };
     const room = { asker: this.#asker, journal: this.#agent.journal, request: this.#request() };
     const made = await makeRoom(room, now, signal);
-    if (made !== null && made !== messages) this.#conversation.replace(made);
+    if (made !== null && made !== messages) {
+      this.#conversation.replace(made);
+      this.#agent.toolset.forget();
+    }
     return made !== null;
   }
 

@@ -2,11 +2,13 @@
 import { z } from "zod";
 import type { Files } from "./files.ts";
 import type { ReadState } from "./read-state.ts";
+import type { ShownTexts } from "./shown-texts.ts";
 import type { Effect } from "./tool.ts";
 
 export type Desk = {
   readonly files: Files;
   readonly readState: ReadState;
+  readonly shownTexts: ShownTexts;
   /** Whether a file must have been seen before it is edited; false for a person's single call. */
   readonly mustRead: boolean;
 };

@@ -32,7 +32,7 @@ const NAME_CHARS_MAX = 60;
 
 /** Rejects when aborted and on defects. A call to repair is an observation, not an error. */
 export async function dispatchCalls(
-  toolset: Toolset,
+  toolset: Pick<Toolset, "tools">,
   calls: readonly ToolCall[],
   { signal, now, onResult }: Dispatching,
 ): Promise<readonly Observation[]> {

@@ -6,6 +6,7 @@ import { whyNotText, type FileRead, type Files } from "./files.ts";
 import { readOutline } from "./outline.ts";
 import { showLines, showOutline, showSymbol, type Shown } from "./read-view.ts";
 import type { ReadState } from "./read-state.ts";
+import type { ShownTexts } from "./shown-texts.ts";
 import { ToolRefusal, type Tool } from "./tool.ts";
 
 /** Of all files together; below what dispatch cuts, so that our own notes tell what is missing. */
@@ -26,7 +27,7 @@ const Input = z.object({
 });
 type Wanted = z.infer<typeof One>;
 
-export function readTool(files: Files, readState: ReadState): Tool {
+export function readTool(files: Files, readState: ReadState, shownTexts: ShownTexts): Tool {
   return defineTool({
     name: "read",
     effect: "reads",
@@ -44,7 +45,12 @@ export function readTool(files: Files, readState: ReadState): Tool {
         if (!file) throw new Error("one path has one result");
         // What small files leave over goes to those after them.
         const share = Math.floor(room / (wanted.length - i));
-        const shown = await show(file, one, { isOutline, bytesMax: share });
+        const shown = again(
+          shownTexts,
+          file,
+          { one, isOutline },
+          await show(file, one, { isOutline, bytesMax: share }),
+        );
         if (shown.kind === "text" && file.kind === "text") readState.remember(file.path, file.text);
         hasText ||= shown.kind !== "failure";
         room = Math.max(0, room - Buffer.byteLength(shown.text));
@@ -54,6 +60,16 @@ export function readTool(files: Files, readState: ReadState): Tool {
       return { text: parts.join("\n\n") };
     },
   });
+}
+
+type Asked = { readonly one: Wanted; readonly isOutline: boolean };
+
+/** A whole file that the model has already: only what is new of it. */
+function again(shownTexts: ShownTexts, file: FileRead, { one, isOutline }: Asked, shown: Shown): Shown {
+  const isPart =
+    isOutline || one.start_line !== undefined || one.end_line !== undefined || (one.symbol ?? "").trim() !== "";
+  if (isPart || shown.kind !== "text" || file.kind !== "text") return shown;
+  return { kind: "text", text: shownTexts.show({ path: file.path, text: file.text, shown: shown.text }) };
 }
 
 type How = { readonly isOutline: boolean; readonly bytesMax: number };

@@ -70,7 +70,11 @@ export function textEditorTool(desk: Desk): Tool {
 
 type Found = { readonly file: FileRead; readonly signal: AbortSignal };
 
-async function view({ files, readState, shownTexts }: Desk, input: Extract<Input, { command: "view" }>, { file, signal }: Found) {
+async function view(
+  { files, readState, shownTexts }: Desk,
+  input: Extract<Input, { command: "view" }>,
+  { file, signal }: Found,
+) {
   if (file.kind === "directory") {
     const names = await files.list(file.path, signal);
     return { text: names.length === 0 ? "The directory is empty." : names.join("\n") };

@@ -9,6 +9,7 @@ import { notebookTool } from "./notebook.ts";
 import { planTool } from "./plan.ts";
 import { openReadState } from "./read-state.ts";
 import { readTool } from "./read.ts";
+import { openShownTexts } from "./shown-texts.ts";
 import { answerReportTool, changeReportTool, reviewReportTool, type Report } from "./report.ts";
 import { searchTool } from "./search.ts";
 import { SHELL_LIMITS, shellTool, type ShellLimits } from "./shell.ts";
@@ -17,7 +18,12 @@ import type { Tool } from "./tool.ts";
 import { undoTool } from "./undo.ts";
 
 /** Sorted by name: the order is part of the prompt that vendors cache. */
-export type Toolset = { readonly tools: readonly Tool[]; readonly specs: readonly ToolSpec[] };
+export type Toolset = {
+  readonly tools: readonly Tool[];
+  readonly specs: readonly ToolSpec[];
+  /** What was shown is no longer in the model's window, so it may be shown again. */
+  readonly forget: () => void;
+};
 
 export type ToolsetOpening = {
   readonly session: SandboxSession;
@@ -38,26 +44,27 @@ export function openToolset(opening: ToolsetOpening): Toolset {
   const limits = { ...SHELL_LIMITS, ...opening.limits };
   const files = openFiles(session);
   const readState = openReadState();
+  const shownTexts = openShownTexts();
   const { more = [] } = opening;
-  const common = [historyTool(session), readTool(files, readState), searchTool(session), planTool(onPlan), ...more];
+  const common = [
+    historyTool(session),
+    readTool(files, readState, shownTexts),
+    searchTool(session),
+    planTool(onPlan),
+    ...more,
+  ];
   if (goal !== "change") {
     const reportTool = goal === "review" ? reviewReportTool(onReport) : answerReportTool(onReport);
-    return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reportTool]);
+    return toToolset([...common, shellTool({ session, limits, applyPatch: null }), reportTool], shownTexts.forget);
   }
-  const desk = { files, readState, mustRead: opening.mustRead ?? true };
+  const desk = { files, readState, shownTexts, mustRead: opening.mustRead ?? true };
   const applyPatch = openPatchApplier(desk);
   const editTool = opening.editing === "patch" ? applyPatchTool(applyPatch) : textEditorTool(desk);
-  return toToolset([
-    ...common,
-    editTool,
-    notebookTool(desk),
-    undoTool(desk),
-    shellTool({ session, limits, applyPatch }),
-    changeReportTool(onReport),
-  ]);
+  const editing = [editTool, notebookTool(desk), undoTool(desk), shellTool({ session, limits, applyPatch })];
+  return toToolset([...common, ...editing, changeReportTool(onReport)], shownTexts.forget);
 }
 
-function toToolset(tools: readonly Tool[]): Toolset {
+function toToolset(tools: readonly Tool[], forget: () => void): Toolset {
   const sorted = tools.toSorted((a, b) => (a.spec.name < b.spec.name ? -1 : 1));
-  return { tools: sorted, specs: sorted.map(({ spec }) => spec) };
+  return { tools: sorted, specs: sorted.map(({ spec }) => spec), forget };
 }

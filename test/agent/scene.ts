@@ -54,7 +54,7 @@ export function openScene(models: Model | ModelChain, over: Partial<Agent> = {},
       (_input, signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     ),
   ];
-  const toolset: Toolset = { tools, specs: tools.map(({ spec }) => spec) };
+  const toolset: Toolset = { tools, specs: tools.map(({ spec }) => spec), forget: () => {} };
   const journal = memoryJournal();
   const charged: number[] = [];
   const agent: Agent = {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { dispatchCalls } from "../../src/tools/dispatch.ts";
 import { openPatchApplier } from "../../src/tools/apply-patch.ts";
 import { openFiles } from "../../src/tools/files.ts";
+import { openShownTexts } from "../../src/tools/shown-texts.ts";
 import { openReadState } from "../../src/tools/read-state.ts";
 import { UNDO_BYTES_MAX, openUndoStack } from "../../src/tools/undo-stack.ts";
 import { undoTool } from "../../src/tools/undo.ts";
@@ -93,7 +94,7 @@ async function openPatching(files: Readonly<Record<string, string | Buffer>>) {
   const readState = openReadState();
   const reached = openFiles(bench.session);
   const { signal } = new AbortController();
-  const desk = { files: reached, readState, mustRead: true };
+  const desk = { files: reached, readState, shownTexts: openShownTexts(), mustRead: true };
   const apply = openPatchApplier(desk);
   const tools = [undoTool(desk)];
   const call = async (path: string) => {
