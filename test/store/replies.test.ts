@@ -23,7 +23,7 @@ test("a reply comes back byte for byte, to its own repository only", async () =>
   expect(await postgresReplies(database, desk({ repoId: 23 })).find("key")).toBeNull();
 });
 
-test("a reply is forgotten after thirty days, and its row goes with the next one that is kept", async () => {
+test("a reply is forgotten after thirty days, and its row goes when one in sixteen clears up", async () => {
   await using opened = await openTestDatabase();
   const { database } = opened;
   let now = 40 * DAY_MS;
@@ -33,8 +33,10 @@ test("a reply is forgotten after thirty days, and its row goes with the next one
   expect(await replies.find("old")).toBe("{}");
   now += 1;
   expect(await replies.find("old")).toBeNull();
-  await replies.keep("new", "{}");
-  expect(await keys(database)).toEqual(["new"]);
+  await replies.keep("1new", "{}");
+  expect(await keys(database)).toEqual(["1new", "old"]);
+  await replies.keep("0new", "{}");
+  expect(await keys(database)).toEqual(["0new", "1new"]);
 });
 
 test("a reply larger than its limit is not kept, and the oldest go when all are too many", async () => {
@@ -45,12 +47,12 @@ test("a reply larger than its limit is not kept, and the oldest go when all are 
   const replies = postgresReplies(database, desk({ ...limits, now: () => (now += 1) }));
   await replies.keep("large", "x".repeat(101));
   expect(await keys(database)).toEqual([]);
-  for (const key of ["a", "b", "c"]) await replies.keep(key, "x".repeat(100));
-  expect(await keys(database)).toEqual(["b", "c"]);
-  await replies.keep("b", "y".repeat(50)); // Kept again, it is the newest.
-  await replies.keep("d", "x".repeat(100));
-  await replies.keep("e", "x".repeat(100));
-  expect(await keys(database)).toEqual(["b", "d", "e"]);
+  for (const key of ["0a", "0b", "0c"]) await replies.keep(key, "x".repeat(100));
+  expect(await keys(database)).toEqual(["0b", "0c"]);
+  await replies.keep("0b", "y".repeat(50)); // Kept again, it is the newest.
+  await replies.keep("0d", "x".repeat(100));
+  await replies.keep("0e", "x".repeat(100));
+  expect(await keys(database)).toEqual(["0b", "0d", "0e"]);
 });
 
 test.each(["the-key-of-this-app", `ghs_${"a1".repeat(18)}`])(
@@ -65,7 +67,7 @@ test.each(["the-key-of-this-app", `ghs_${"a1".repeat(18)}`])(
 test("two workers that keep and read the same keys at once never wait for each other nor read half a reply", async () => {
   await using opened = await openTestDatabase();
   await using second = new Database({ engine: "postgresql", url: opened.url, release: async () => {} });
-  const names = ["a", "b", "c", "d"];
+  const names = ["0a", "0b", "0c", "0d"];
   const whole = new Set(["1", "2"].map((digit) => digit.repeat(200_000)));
   const work = async (database: Database, digit: string) => {
     const replies = postgresReplies(database, desk({ totalBytesMax: 500_000 }));
