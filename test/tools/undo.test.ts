@@ -99,7 +99,7 @@ async function openPatching(files: Readonly<Record<string, string | Buffer>>) {
   const tools = [undoTool(desk)];
   const call = async (path: string) => {
     const calls = [{ id: "1", tool: "undo", input: { path } }];
-    const [said] = await dispatchCalls({ tools, specs: [] }, calls, { signal, now: () => 0, onResult: () => {} });
+    const [said] = await dispatchCalls({ tools }, calls, { signal, now: () => 0, onResult: () => {} });
     return said?.text ?? "";
   };
   const patch = (body: string) => apply(`*** Begin Patch\n${body}\n*** End Patch`, ".", signal);
