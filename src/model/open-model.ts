@@ -4,6 +4,7 @@ import type { ModelSettings } from "../model-settings.ts";
 import type { Settings } from "../settings.ts";
 import { modelFacts } from "./catalog.ts";
 import type { Model, ModelFacts } from "./model.ts";
+import { PaceBudget, paceModel } from "./pace.ts";
 
 /** The two vendors' keys, and of the rest of the settings what is there. */
 type Accounts = Pick<ModelSettings, "anthropic" | "openai"> & Partial<ModelSettings>;
@@ -77,6 +78,17 @@ export function openModel(id: string, settings: Accounts): Model {
     id,
     facts,
     reply: async (request, signal) => (await loading).reply(request, signal),
+  };
+}
+
+/** Opens models whose runs share the limits a minute: one opener for a worker. */
+export function modelOpener(settings: ModelSettings, now: () => number): (id: string) => Model {
+  const budgets = new Map<string, PaceBudget>();
+  return (id) => {
+    const model = openModel(id, settings);
+    const budget = budgets.get(id) ?? new PaceBudget(settings.rateLimits, { now });
+    budgets.set(id, budget);
+    return paceModel(model, budget);
   };
 }
 
