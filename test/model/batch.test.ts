@@ -1,4 +1,6 @@
 /** Questions through the vendors' batch APIs: the real SDKs over the stand-in's wire, and a real PostgreSQL in between. */
+import { execa } from "execa";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startModels, type Script } from "../../sim/models/models.ts";
 import { BatchPending } from "../../src/model/batch-wire.ts";
@@ -124,6 +126,22 @@ describe.each(vendors)("%s", (vendor, openDirect) => {
     lost.abort(reason);
     await ended;
     expect(textOf(await of(openBatch(vendor, models, opened.database), "run-1"))).toBe("Hello.");
+    expect(created(models)).toBe(1);
+  });
+
+  test("a worker that is killed leaves its batch to the next", async () => {
+    await using opened = await openTestDatabase();
+    await using models = await polled([{ text: "Hello." }], 1_000);
+    const baseUrl = vendor === "anthropic" ? models.anthropicBaseUrl : models.openaiBaseUrl;
+    const asker = join(import.meta.dirname, "batch-asker.ts");
+    const child = execa(process.execPath, [asker, vendor, baseUrl, opened.url], { reject: false });
+    const sent = () => opened.database.query("SELECT 1 FROM pullwright.batch_requests WHERE batch_id IS NOT NULL");
+    await expect.poll(async () => (await sent()).length, { timeout: 30_000 }).toBe(1);
+    child.kill("SIGKILL");
+    expect((await child).signal).toBe("SIGKILL");
+    const timing = { holdMsMax: 0 };
+    const next = of(openBatch(vendor, models, opened.database, { timing }), "run-1");
+    await expect(next).rejects.toBeInstanceOf(BatchPending);
     expect(created(models)).toBe(1);
   });
 

@@ -21,7 +21,10 @@ export type Change = { readonly timing?: Partial<BatchTiming>; readonly now?: ()
 
 /** As another process of the product would open it: nothing is shared but the database. */
 export function openBatch(vendor: Vendor, models: Models, database: Database, change: Change = {}): Model {
-  const baseUrl = vendor === "anthropic" ? models.anthropicBaseUrl : models.openaiBaseUrl;
+  return openBatchAt(vendor, vendor === "anthropic" ? models.anthropicBaseUrl : models.openaiBaseUrl, database, change);
+}
+
+export function openBatchAt(vendor: Vendor, baseUrl: string, database: Database, change: Change = {}): Model {
   const id = change.id ?? MODELS[vendor];
   const direct: Model = { id, facts: modelFacts(id), reply: () => Promise.reject(new Error("asked directly")) };
   const open = throughBatches({
