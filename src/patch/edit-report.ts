@@ -20,13 +20,15 @@ export function describeEdit({ path, before, after }: TextChange): FileEditRepor
   const whole = groupBlocks(findBlocks(old, fresh)).map((blocks) => toHunk(old, fresh, blocks));
   const hunks: EditHunk[] = [];
   let room = LINES_MAX;
-  for (const { lines, ...place } of whole) {
+  for (const { lines, count: _, ...place } of whole) {
     if (room === 0) break;
     const shown = lines.slice(0, room).map(cutLine);
     hunks.push({ ...place, lines: shown });
     room -= shown.length;
   }
-  const isCut = whole.some(({ lines }, i) => lines.some((line, j) => hunks[i]?.lines[j] !== line));
+  const isCut = whole.some(
+    ({ lines, count }, i) => count > lines.length || lines.some((line, j) => hunks[i]?.lines[j] !== line),
+  );
   return { path, hunks, isCut };
 }
 
@@ -112,24 +114,31 @@ function groupBlocks(blocks: readonly Block[]): readonly (readonly Block[])[] {
   return groups;
 }
 
-function toHunk(old: Lines, fresh: Lines, blocks: readonly Block[]): EditHunk {
+/** As many lines as a report may have; `count` is how many there are. */
+type WholeHunk = EditHunk & { readonly count: number };
+
+function toHunk(old: Lines, fresh: Lines, blocks: readonly Block[]): WholeHunk {
   const first = blocks[0] ?? { oldFrom: 0, newFrom: 0 };
   const before = Math.min(CONTEXT, first.oldFrom);
   const lines: string[] = [];
+  let [same, removed, added] = [0, 0, 0];
+  const take = (mark: string, side: Lines, { from, to }: { readonly from: number; readonly to: number }): number => {
+    for (let i = from; i < to && lines.length < LINES_MAX; i++) lines.push(mark + lineAt(side, i));
+    return to - from;
+  };
   let at = first.oldFrom - before;
   for (const { oldFrom, oldTo, newFrom, newTo } of blocks) {
-    for (const line of linesOf(old, at, oldFrom)) lines.push(` ${line}`);
-    for (const line of linesOf(old, oldFrom, oldTo)) lines.push(`-${line}`);
-    for (const line of linesOf(fresh, newFrom, newTo)) lines.push(`+${line}`);
+    same += take(" ", old, { from: at, to: oldFrom });
+    removed += take("-", old, { from: oldFrom, to: oldTo });
+    added += take("+", fresh, { from: newFrom, to: newTo });
     at = oldTo;
   }
-  for (const line of linesOf(old, at, Math.min(old.count, at + CONTEXT))) lines.push(` ${line}`);
-  const oldLines = lines.filter((line) => !line.startsWith("+")).length;
-  const newLines = lines.filter((line) => !line.startsWith("-")).length;
+  same += take(" ", old, { from: at, to: Math.min(old.count, at + CONTEXT) });
+  const [oldLines, newLines] = [same + removed, same + added];
   // An empty side is counted from the line before it, as diff does.
   const oldStart = first.oldFrom - before + (oldLines === 0 ? 0 : 1);
   const newStart = first.newFrom - before + (newLines === 0 ? 0 : 1);
-  return { oldStart, oldLines, newStart, newLines, lines };
+  return { oldStart, oldLines, newStart, newLines, lines, count: same + removed + added };
 }
 
 function cutLine(line: string): string {
