@@ -1,6 +1,6 @@
 /** Looks after batches at the vendor: one poller for each, however many runs wait for it, gone when none does. */
 import { ModelError, type ModelFault } from "./model.ts";
-import { BatchPending, pause, untilAborted, type BatchStore, type BatchTiming, type BatchWire } from "./batch-wire.ts";
+import { notYet, pause, untilAborted, type BatchStore, type BatchTiming, type BatchWire } from "./batch-wire.ts";
 
 /** Polls grow apart by this much: most batches end within the hour, some take the day. */
 const POLL_GROWTH = 1.5;
@@ -40,12 +40,12 @@ export class BatchWatches {
     this.#desk = desk;
   }
 
-  /** Resolves when the batch has ended and the store holds its results. Throws BatchPending after `holdMs`. */
+  /** Resolves when the batch has ended and the store holds its results. Throws NotYet after `holdMs`. */
   async ended(watched: Watched & { readonly holdMs: number }, signal: AbortSignal): Promise<void> {
     const watch = this.#watch(watched);
     const held = new AbortController();
     const hold = watch.looked.then(() => pause(Math.max(0, watched.holdMs), held.signal));
-    const pending = hold.then(() => Promise.reject(new BatchPending(this.#desk.timing.pollMsMax)));
+    const pending = hold.then(() => Promise.reject(notYet()));
     watch.waiting += 1;
     try {
       await untilAborted(Promise.race([watch.ended, pending]), signal);

@@ -1,5 +1,6 @@
 /** What a batch is made of: the vendor's side, the store's side and the limits. No vendor's shape is known here. */
 import { setTimeout as delay } from "node:timers/promises";
+import { NotYet } from "../failure.ts";
 import type { ModelError, ModelReply, ModelRequest } from "./model.ts";
 
 /** One request of a batch. `line` is JSON as the vendor wants it, with the key in it as its custom id. */
@@ -57,7 +58,7 @@ export type BatchTiming = {
   readonly pollMsMax: number;
   /** Both vendors end a batch after 24 hours; the margin is for their clocks and for writing the results. */
   readonly waitMsMax: number;
-  /** How long a reply waits before it ends as BatchPending. */
+  /** How long a reply waits for a batch before it throws NotYet. */
   readonly holdMsMax: number;
   /** A claim this old without a batch belonged to a worker that was lost. Longer than a window and an upload together. */
   readonly claimMsMax: number;
@@ -72,16 +73,12 @@ export const BATCH_TIMING: BatchTiming = {
   claimMsMax: 10 * 60_000,
 };
 
-/**
- * The vendor is still at work. The question stands: whoever asks the exact same again, in this process or another, gets
- * the answer when it is there.
- */
-export class BatchPending extends Error {
-  readonly askAgainMs: number;
-  constructor(askAgainMs: number) {
-    super("The vendor's batch has not ended yet.");
-    this.askAgainMs = askAgainMs;
-  }
+/** Each time a task is taken up again it needs a workspace and a sandbox; the queue gives a task out a thousand times at most. */
+const ASK_AGAIN_MS = 10 * 60_000;
+
+/** The question stands: whoever asks the exact same again, in this process or another, gets the answer when it is there. */
+export function notYet(): NotYet {
+  return new NotYet("The vendor's batch has not ended yet.", ASK_AGAIN_MS);
 }
 
 /** One call of a vendor's SDK: an abort is the signal's reason, anything else a ModelError. */

@@ -6,7 +6,7 @@ import { BatchCollector } from "./batch-collector.ts";
 import { BatchWatches } from "./batch-watch.ts";
 import {
   BATCH_TIMING,
-  BatchPending,
+  notYet,
   pause,
   type BatchStore,
   type BatchTiming,
@@ -31,7 +31,7 @@ const CLAIM_POLL_MS = 1_000;
 
 /**
  * One for all runs of a process: those that ask within the window share a batch, each with a request of its own.
- * Throws BatchPending when the vendor takes longer than the hold.
+ * Throws NotYet when the vendor takes longer than the hold.
  */
 export function batchModel(options: BatchOptions): Model {
   const desk = new BatchDesk(options);
@@ -67,7 +67,7 @@ class BatchDesk {
       } else if (await this.#claim(key)) {
         await this.#collector.add({ key, line: await wire.toLine(key, request) }, signal);
       } else {
-        if (now() >= holdUntil) throw new BatchPending(this.#timing.pollMsMax);
+        if (now() >= holdUntil) throw notYet();
         await pause(Math.min(CLAIM_POLL_MS, this.#timing.pollMsMin), signal);
       }
     }

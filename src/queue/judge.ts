@@ -1,9 +1,11 @@
 /** What becomes of a task whose run threw. Pure; the only place where an error turns into a verdict. */
-import { TransientError, UserError } from "../failure.ts";
+import { NotYet, TransientError, UserError } from "../failure.ts";
 import type { TaskId } from "../task.ts";
 
 export type Verdict =
   | { readonly kind: "retry"; readonly afterMs: number }
+  /** Not counted: nothing went wrong. */
+  | { readonly kind: "wait"; readonly afterMs: number }
   /** `message` is Markdown for the asker. */
   | { readonly kind: "fail"; readonly message: string };
 
@@ -19,6 +21,7 @@ export function judge(
   { taskId, attempt }: { readonly taskId: TaskId; readonly attempt: number },
 ): Verdict {
   if (error instanceof UserError) return { kind: "fail", message: error.message };
+  if (error instanceof NotYet) return { kind: "wait", afterMs: error.askAgainMs };
   if (!(error instanceof TransientError)) return { kind: "fail", message: defect(taskId) };
 
   const afterMs = RETRY_AFTER_MS[attempt - 1];

@@ -190,6 +190,7 @@ export class Queue<T extends Tx> {
         cause = error;
       }
     }
+    if (verdict.kind === "wait") return this.#handOver(job, verdict.afterMs);
     if (verdict.kind === "retry") {
       this.#onError(cause);
       return this.#giveBack(job, { ticket: { failures: attempt, handedOver }, afterMs: verdict.afterMs });
@@ -202,9 +203,9 @@ export class Queue<T extends Tx> {
     }
   }
 
-  /** Only now that the run has cleaned up: the next worker starts at once. */
-  async #handOver(job: Job<Ticket>): Promise<void> {
-    await this.#giveBack(job, { ticket: { ...job.data, handedOver: job.data.handedOver + 1 }, afterMs: 0 });
+  /** Only now that the run has cleaned up: the next worker starts at once, or when what the run waits for may be there. */
+  async #handOver(job: Job<Ticket>, afterMs = 0): Promise<void> {
+    await this.#giveBack(job, { ticket: { ...job.data, handedOver: job.data.handedOver + 1 }, afterMs });
   }
 
   /** With a time of our choosing: pg-boss's own delay would be the same for every error. */

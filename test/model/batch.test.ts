@@ -3,7 +3,7 @@ import { execa } from "execa";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { startModels, type Script } from "../../sim/models/models.ts";
-import { BatchPending } from "../../src/model/batch-wire.ts";
+import { NotYet } from "../../src/failure.ts";
 import { costUsd, modelFacts } from "../../src/model/catalog.ts";
 import type { Model, ModelFault, ModelReply } from "../../src/model/model.ts";
 import { replyWithRetry } from "../../src/model/retry.ts";
@@ -141,7 +141,7 @@ describe.each(vendors)("%s", (vendor, openDirect) => {
     expect((await child).signal).toBe("SIGKILL");
     const timing = { holdMsMax: 0 };
     const next = of(openBatch(vendor, models, opened.database, { timing }), "run-1");
-    await expect(next).rejects.toBeInstanceOf(BatchPending);
+    await expect(next).rejects.toBeInstanceOf(NotYet);
     expect(created(models)).toBe(1);
   });
 
@@ -163,14 +163,14 @@ describe.each(vendors)("%s", (vendor, openDirect) => {
     expect([replies.map(textOf), created(models)]).toEqual([["Hello.", "Hello."], 1]);
   });
 
-  test("the hold ends in BatchPending, and who asks again gets the answer", async () => {
+  test("the hold ends in NotYet, and who asks again gets the answer", async () => {
     await using opened = await openTestDatabase();
     await using models = await polled([{ text: "Hello." }], 3);
     const asking = () => of(openBatch(vendor, models, opened.database, { timing: { holdMsMax: 0 } }), "run-1");
     const tries: string[] = [];
     while (tries.length < 10 && tries.at(-1) !== "Hello.") {
       tries.push(
-        await asking().then(textOf, (error: unknown) => (error instanceof BatchPending ? "pending" : String(error))),
+        await asking().then(textOf, (error: unknown) => (error instanceof NotYet ? "pending" : String(error))),
       );
     }
     expect([tries, created(models)]).toEqual([["pending", "pending", "pending", "Hello."], 1]);
@@ -286,7 +286,7 @@ describe.each(vendors)("%s", (vendor, openDirect) => {
     await using opened = await openTestDatabase();
     await using models = await polled([{ text: "Hello." }], 1_000);
     const pending = { timing: { holdMsMax: 0 } };
-    await expect(of(openBatch(vendor, models, opened.database, pending), "run-1")).rejects.toBeInstanceOf(BatchPending);
+    await expect(of(openBatch(vendor, models, opened.database, pending), "run-1")).rejects.toBeInstanceOf(NotYet);
     models.setScript({ conversations: [{ name: "later", turns: [{ text: "Hello." }] }] }); // Forgets all batches.
     const model = openBatch(vendor, models, opened.database);
     await expect(of(model, "run-1")).rejects.toMatchObject({ fault: "server" });
@@ -297,10 +297,10 @@ describe.each(vendors)("%s", (vendor, openDirect) => {
     await using opened = await openTestDatabase();
     const models = await polled([{ text: "Hello." }], 1_000);
     const pending = { timing: { holdMsMax: 60 } };
-    await expect(of(openBatch(vendor, models, opened.database, pending), "run-1")).rejects.toBeInstanceOf(BatchPending);
+    await expect(of(openBatch(vendor, models, opened.database, pending), "run-1")).rejects.toBeInstanceOf(NotYet);
     await models.close();
     // Nobody listens now: that is no reason to lose a batch that is paid for.
-    await expect(of(openBatch(vendor, models, opened.database, pending), "run-1")).rejects.toBeInstanceOf(BatchPending);
+    await expect(of(openBatch(vendor, models, opened.database, pending), "run-1")).rejects.toBeInstanceOf(NotYet);
     expect(await rows(opened.database)).toHaveLength(1);
   });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TransientError, UserError } from "../../src/failure.ts";
+import { NotYet, TransientError, UserError } from "../../src/failure.ts";
 import { judge, judgeLost } from "../../src/queue/judge.ts";
 import { newTaskId } from "../store/builders.ts";
 
@@ -21,6 +21,12 @@ test("what the outside world broke is tried three times, with a growing pause", 
     "fail",
   ]);
   expect(JSON.stringify(verdicts)).not.toContain("10.0.0.7");
+});
+
+test("what is not there yet is waited for, however often", () => {
+  for (const attempt of [1, 3, 99]) {
+    expect(judge(new NotYet("not ended", 600_000), { taskId, attempt })).toEqual({ kind: "wait", afterMs: 600_000 });
+  }
 });
 
 test("a defect fails, names the task, and shows nothing of itself", () => {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { TransientError, UserError } from "../../src/failure.ts";
+import { NotYet, TransientError, UserError } from "../../src/failure.ts";
 import type { Turn } from "../../src/queue/queue.ts";
 import { listDeliveries } from "../../src/store/deliveries.ts";
 import { listTasks } from "../../src/store/tasks.ts";
@@ -158,6 +158,29 @@ test("an error of the outside world is tried again when judge says so, and ends 
     { retryCount: 1, isLast: false },
     { retryCount: 2, isLast: true },
   ]);
+});
+
+test("a task whose answer is not there yet waits without a worker, as often as it takes, and fails nothing", async () => {
+  await using world = await openQueueWorld();
+  const turns: Turn[] = [];
+  const ended = Promise.withResolvers<void>();
+  await world.accept();
+  await world.queue.work({
+    concurrency: 1,
+    run: async (_id, turn) => {
+      turns.push(turn);
+      if (turns.length < 5) throw new NotYet("The batch has not ended.", 600_000);
+      ended.resolve();
+    },
+    fail: never,
+  });
+  for (const _ of [1, 2, 3, 4]) {
+    expect(await deferredFor(world.database)).toBeGreaterThan(590);
+    await world.database.query("UPDATE pgboss.job SET start_after = now() WHERE name = 'tasks'");
+  }
+  await ended.promise;
+  expect(turns.map(({ isLast }) => isLast)).toEqual([false, false, false, false, false]);
+  expect(world.errors).toEqual([]);
 });
 
 test("an error of the asker's is told once and never retried, and the thread's next task runs", async () => {
