@@ -9,6 +9,7 @@ const USAGE = `pullwright COMMAND
   tasks [--limit N]          what was asked, newest first
   show RUN [--json]          one run's journal
   deliveries [--limit N]     what GitHub sent and why it started something or not
+  costs [--days N] [--json]  what the models were paid, by day, repository and model
   doctor                     check settings, sandbox, database, models and GitHub
   eval DIR [--json]          run a folder of cases and score them
   patch [--strict] --root DIR
@@ -44,6 +45,8 @@ async function loadCommand(name: string | undefined): Promise<Command | null> {
       return (await import("./cli/lists.ts")).show;
     case "deliveries":
       return (await import("./cli/lists.ts")).deliveries;
+    case "costs":
+      return (await import("./cli/costs.ts")).costs;
     case "doctor":
       return (await import("./cli/doctor.ts")).doctor;
     case "eval":

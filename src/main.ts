@@ -4,7 +4,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { pino, type Logger } from "pino";
 import { TransientError } from "./failure.ts";
 import { openForge } from "./forge/github.ts";
+import { webUrlOf } from "./forge/github-client.ts";
 import { chooseModels, openModels } from "./model/roles.ts";
+import { watchSpending } from "./ops/alerts.ts";
 import { Queue } from "./queue/queue.ts";
 import { openRecords } from "./run/records.ts";
 import { PROGRESS_GAP_MS } from "./run/progress.ts";
@@ -22,7 +24,12 @@ import type { TaskId } from "./task.ts";
 import { Mirrors } from "./workspace/mirror.ts";
 
 /** What the server and the worker of one machine share. */
-export type Store = AsyncDisposable & { readonly database: Database; readonly queue: Queue<Sql> };
+export type Store = AsyncDisposable & {
+  readonly database: Database;
+  readonly queue: Queue<Sql>;
+  /** Ends with the store, before the queue and the database do. */
+  readonly use: (part: AsyncDisposable) => void;
+};
 
 /** A run that is still going when the process is told to stop gets this long before it is handed to another worker. */
 const STOP_GRACE_MS = 20_000;
@@ -40,14 +47,11 @@ export async function openStore(settings: Settings, log: Logger): Promise<Store>
       transaction: (fn) => database.transaction(fn),
       onError: (error) => log.warn({ err: error }, "queue trouble"),
     });
-    return {
-      database,
-      queue,
-      [Symbol.asyncDispose]: async () => {
-        await queue.stop({ graceMs: STOP_GRACE_MS });
-        await database.close();
-      },
-    };
+    const stack = new AsyncDisposableStack();
+    stack.use(database);
+    stack.defer(() => queue.stop({ graceMs: STOP_GRACE_MS }));
+    const use = (part: AsyncDisposable) => void stack.use(part);
+    return { database, queue, use, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   } catch (error) {
     await database.close();
     throw error;
@@ -81,6 +85,9 @@ export async function startServer(settings: Settings, store: Store, log: Logger)
 export async function startWorker(settings: Settings, store: Store, log: Logger): Promise<void> {
   const parts = await openRunParts(settings, log);
   const { database, queue } = store;
+  const { alertUrl } = settings;
+  const webUrl = webUrlOf(requireGitHub(settings).apiUrl);
+  store.use(watchSpending({ database, alertUrl, webUrl, now: Date.now, log }));
   await queue.work({
     concurrency: settings.concurrency,
     run: (taskId, _turn, signal) => runQueued(parts, database, taskId, signal),
@@ -126,11 +133,12 @@ export async function openRunParts(settings: Settings, log: Logger): Promise<Run
     mirrors: new Mirrors(join(settings.dataDir, "mirrors")),
     openModels: async (role, wanted) => openModels(settings, role, wanted),
     wantsOpinion: settings.secondOpinion,
+    commentsAlerts: settings.alertUrl === null,
     dayLimits: settings.dayLimits,
     runsDir: join(settings.dataDir, "runs"),
     limits: settings.limits,
-    secrets: [github.privateKey, github.webhookSecret, anthropic?.apiKey, openai?.apiKey].filter(
-      (s) => s !== undefined,
+    secrets: [github.privateKey, github.webhookSecret, anthropic?.apiKey, openai?.apiKey, settings.alertUrl].filter(
+      (s) => typeof s === "string",
     ),
   };
 }

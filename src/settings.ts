@@ -47,6 +47,8 @@ export type Settings = ModelSettings & {
   readonly concurrency: number;
   readonly limits: RunLimits;
   readonly dayLimits: DayLimits;
+  /** Where alerts and digests about money are posted; null for comments and the log. */
+  readonly alertUrl: string | null;
   readonly sandboxDriver: "bubblewrap" | "host";
   /** Host folders bound read-only into the sandbox as /opt/NAME, NAME/bin on its PATH (language tool chains). */
   readonly sandboxTools: readonly string[];
@@ -84,6 +86,7 @@ const Environment = z.object({
   PULLWRIGHT_USD_MAX: z.coerce.number().positive().max(1000).default(5),
   PULLWRIGHT_USD_PER_DAY: z.coerce.number().positive().max(100_000).default(100),
   PULLWRIGHT_USD_PER_REPO_DAY: z.coerce.number().positive().max(100_000).default(50),
+  PULLWRIGHT_ALERT_URL: url.optional(),
   PULLWRIGHT_SANDBOX: z.enum(["bubblewrap", "host"]).default("bubblewrap"),
   PULLWRIGHT_SANDBOX_TOOLS: text.optional(),
   PULLWRIGHT_NO_SANDBOX: text.optional(),
@@ -130,6 +133,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
       usdMax: e.PULLWRIGHT_USD_MAX,
     },
     dayLimits: { repoUsdMax: e.PULLWRIGHT_USD_PER_REPO_DAY, installationUsdMax: e.PULLWRIGHT_USD_PER_DAY },
+    alertUrl: readAlertUrl(e),
     sandboxDriver: e.PULLWRIGHT_SANDBOX,
     sandboxTools: e.PULLWRIGHT_SANDBOX_TOOLS?.split(":").filter((path) => path !== "") ?? [],
     logLevel: e.PULLWRIGHT_LOG,
@@ -149,15 +153,31 @@ function readGitHub(e: Environment): GitHubSettings | null {
   const privateKey = e.PRIVATE_KEY ?? (e.PRIVATE_KEY_PATH ? readKeyFile(e.PRIVATE_KEY_PATH) : undefined);
   if (e.APP_ID === undefined || privateKey === undefined || e.WEBHOOK_SECRET === undefined) return null;
   const apiUrl = e.GITHUB_API_URL.replace(/\/+$/, "");
-  const { protocol, hostname } = new URL(apiUrl);
-  const isLoopback = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
-  if (protocol === "http:" && !isLoopback) {
+  if (travelsInTheClear(apiUrl)) {
     throw new UserError(
       "GITHUB_API_URL must be https: tokens would travel in the clear. Plain http is for loopback only.",
     );
   }
   // A key in one line with \n in it is how most dashboards store it.
   return { appId: e.APP_ID, privateKey: privateKey.replaceAll("\\n", "\n"), webhookSecret: e.WEBHOOK_SECRET, apiUrl };
+}
+
+function readAlertUrl(e: Environment): string | null {
+  const alertUrl = e.PULLWRIGHT_ALERT_URL ?? null;
+  if (alertUrl !== null && travelsInTheClear(alertUrl)) {
+    throw new UserError(
+      "PULLWRIGHT_ALERT_URL must be https: such addresses are secrets, and what is posted is nobody else's to read. " +
+        "Plain http is for loopback only.",
+    );
+  }
+  return alertUrl;
+}
+
+function travelsInTheClear(address: string): boolean {
+  const { protocol, hostname } = new URL(address);
+  // URL has made a dotted quad of every way to write an address; 127.example.com is a name.
+  const isLoopback = hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+  return protocol === "http:" && !isLoopback;
 }
 
 function readFallbacks(list: string): readonly string[] {

@@ -22,10 +22,20 @@ test.each([
     { APP_ID: "1", WEBHOOK_SECRET: "s", PRIVATE_KEY: "k", GITHUB_API_URL: "http://ghe.example.com/api/v3" },
     "must be https",
   ],
+  [{ PULLWRIGHT_ALERT_URL: "hooks.example.com/x" }, "PULLWRIGHT_ALERT_URL"],
+  [{ PULLWRIGHT_ALERT_URL: "http://hooks.example.com/x" }, "PULLWRIGHT_ALERT_URL must be https"],
+  [{ PULLWRIGHT_ALERT_URL: "http://127.example.com/x" }, "PULLWRIGHT_ALERT_URL must be https"],
   [{ APP_ID: "1", WEBHOOK_SECRET: "s", PRIVATE_KEY_PATH: "/nonexistent/key.pem" }, "PRIVATE_KEY_PATH cannot be read"],
 ])("%j is refused by name", (env, message) => {
   expect(() => readSettings(env)).toThrow(message);
 });
+
+test.each([["https://hooks.example.com/x"], ["http://localhost:9/x"], ["http://127.0.0.1:9/x"], ["http://[::1]:9/x"]])(
+  "alerts may go to %s",
+  (url) => {
+    expect(readSettings({ PULLWRIGHT_ALERT_URL: url }).alertUrl).toBe(url);
+  },
+);
 
 test("every mistake is told at once", () => {
   expect(() => readSettings({ PORT: "x", PULLWRIGHT_LOG: "loud" })).toThrow(/PORT[^]*PULLWRIGHT_LOG/);

@@ -3,10 +3,12 @@ import type { Outcome } from "../outcome.ts";
 import type { Charge } from "../agent/purse.ts";
 import type { CostEstimate, Journal, JournalEntry } from "../journal.ts";
 import { dayState, startOfDay, type BudgetState, type DaySpent } from "../policy/budget.ts";
+import { planAlerts, renderAlert, type DayCharged, type SpendingAlert } from "../policy/spending.ts";
 import type { DayLimits } from "../settings.ts";
-import type { Task } from "../task.ts";
+import type { Task, TaskId } from "../task.ts";
 import { redactEntry } from "../policy/redact-entry.ts";
 import type { PublicationLog } from "../publish/perform.ts";
+import { markSent, noteAlert } from "../store/alerts.ts";
 import type { Sql } from "../store/database.ts";
 import { postgresJournal, readTaskJournal } from "../store/journal.ts";
 import { charge, estimateCost, spentSince } from "../store/ledger.ts";
@@ -16,13 +18,16 @@ import { isCurrent, superseded } from "../store/tasks.ts";
 
 export type Ledger = { readonly charge: Charge; readonly dayState: () => Promise<BudgetState> };
 
+/** Says on the task's thread that the repository's money runs short; false when that is to be tried again. */
+export type TellAlert = (alert: SpendingAlert) => Promise<boolean>;
+
 export type TaskRecords = {
   readonly journal: Journal;
   readonly publications: PublicationLog;
   /** How an earlier attempt ended, when it was lost before it had published everything. */
   readonly earlierOutcome: () => Promise<Outcome | null>;
-  /** Money of the day, with the repository's own limit where it has set a lower one. */
-  readonly openLedger: (repoUsdMax: number | undefined) => Ledger;
+  /** Money of the day, with the repository's own limit where it has set a lower one. `tell` is null when others tell. */
+  readonly openLedger: (repoUsdMax: number | undefined, tell: TellAlert | null) => Ledger;
   /** What ended tasks of the same kind in this repository cost, null without one. */
   readonly estimate: () => Promise<CostEstimate | null>;
   /** What was said to the task since the last call. */
@@ -60,12 +65,13 @@ export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, 
         ? finished.entry.outcome
         : null;
     },
-    openLedger: (repoUsdMax = Infinity) => {
+    openLedger: (repoUsdMax = Infinity, tell) => {
       const limits = { ...dayLimits, repoUsdMax: Math.min(dayLimits.repoUsdMax, repoUsdMax) };
       return {
         charge: async (turn, model, usage, costUsd) => {
           const at = now();
           const spent = await charge(sql, { taskId, attempt, turn, model, usage, costUsd, at }, startOfDay(at));
+          await noteAlerts(sql, taskId, { repo: task.repo, at, spent, limits }, tell);
           return dayState(spent, limits);
         },
         dayState: async () => dayState(await readDay(sql, task.repo, startOfDay(now())), limits),
@@ -81,6 +87,17 @@ export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, 
       if (!(await isCurrent(sql, { taskId, attempt }))) throw superseded({ taskId, attempt });
     },
   };
+}
+
+/** Noted with the charge, because here alone the repository's own limit is known. Told by the run whose charge was the first. */
+async function noteAlerts(sql: Sql, taskId: TaskId, day: DayCharged, tell: TellAlert | null): Promise<void> {
+  for (const alert of planAlerts(day)) {
+    const { key, kind } = alert;
+    const message = { text: renderAlert(alert), ...alert };
+    const noted = await noteAlert(sql, { key, kind, message, taskId, at: day.at });
+    const isOurs = kind === "repository" && noted?.taskId === taskId && !noted.isSent;
+    if (isOurs && tell !== null && (await tell(alert))) await markSent(sql, key, day.at);
+  }
 }
 
 async function readDay(sql: Sql, { id: repoId, installationId }: Task["repo"], since: number): Promise<DaySpent> {

@@ -16,6 +16,7 @@ import type { Task, TaskState } from "../task.ts";
 import { hasCommit, type Mirrors } from "../workspace/mirror.ts";
 import { readDiff } from "../workspace/snapshot.ts";
 import { openCheckout, type Checkout } from "./checkout.ts";
+import { commentAlert } from "./comment-alert.ts";
 import { RunInbox } from "./inbox.ts";
 import { decideOutcome, type OpenModels } from "./decide-outcome.ts";
 import { Progress } from "./progress.ts";
@@ -28,6 +29,8 @@ export type RunParts = {
   readonly sandbox: Sandbox;
   readonly openModels: OpenModels;
   readonly wantsOpinion: boolean;
+  /** False where alerts about money go to a webhook. */
+  readonly commentsAlerts: boolean;
   readonly runsDir: string;
   readonly limits: RunLimits;
   readonly dayLimits: DayLimits;
@@ -132,7 +135,9 @@ async function workOut(
   const { takeNotes } = records;
   const desk = openDesk(parts, { task: about.task, records });
   await using inbox = new RunInbox({ ...parts, task: about.task, desk, takeNotes });
-  return await decideOutcome({ ...parts, ...records, journal: progress, inbox }, about, signal);
+  const tell = commentAlert({ desk, task: about.task, voice: about.voice, log: parts.log });
+  const openLedger = (usdMax: number | undefined) => records.openLedger(usdMax, parts.commentsAlerts ? tell : null);
+  return await decideOutcome({ ...parts, ...records, openLedger, journal: progress, inbox }, about, signal);
 }
 
 type Publishing = {
