@@ -23,7 +23,11 @@ import { inPieces, type Part, type Reply } from "./reply.ts";
 import { hashOf, messageIdOf, seal } from "./seal.ts";
 
 /** The SDK types neither pings nor failures as stream events; and a scripted failure may have a type it does not know. */
-type ErrorBody = { type: "error"; error: { type: string; message: string }; request_id: string | null };
+type ErrorBody = {
+  type: "error";
+  error: { type: string; message: string; details?: { error_code: string } };
+  request_id: string | null;
+};
 type AnthropicEvent = RawMessageStreamEvent | { readonly type: "ping" };
 type Block = Message["content"][number];
 
@@ -36,12 +40,18 @@ export const anthropicWire: Wire = {
   errorBody: (refusal, requestId) =>
     ({
       type: "error",
-      error: { type: refusal.type ?? errorTypes.get(refusal.status) ?? "api_error", message: refusal.message },
+      error: {
+        type: refusal.type ?? errorTypes.get(refusal.status) ?? "api_error",
+        message: refusal.message,
+        ...detailsOf(refusal),
+      },
       request_id: requestId,
     }) satisfies ErrorBody,
   requestIdHeader: "request-id",
   windowRefusal: (tokens, max) => invalid(`prompt is too long: ${tokens} tokens > ${max} maximum`),
 };
+
+const detailsOf = ({ detailsCode }: Refusal) => (detailsCode === null ? {} : { details: { error_code: detailsCode } });
 
 export const readCountAsk = (body: unknown): Ask => readAsk(body, "countTokens");
 

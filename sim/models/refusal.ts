@@ -11,10 +11,18 @@ export class Refusal extends Error {
   readonly headers: Readonly<Record<string, string>>;
   /** Which server's way of writing errors, where a wire has several. */
   readonly shape: string | null;
+  readonly detailsCode: string | null;
   constructor(
     status: number,
     message: string,
-    more: { type?: string; code?: string; param?: string; shape?: string; headers?: Record<string, string> } = {},
+    more: {
+      type?: string;
+      code?: string;
+      param?: string;
+      shape?: string;
+      detailsCode?: string;
+      headers?: Record<string, string>;
+    } = {},
   ) {
     super(message);
     this.status = status;
@@ -23,6 +31,7 @@ export class Refusal extends Error {
     this.param = more.param ?? null;
     this.headers = more.headers ?? {};
     this.shape = more.shape ?? null;
+    this.detailsCode = more.detailsCode ?? null;
   }
 }
 

@@ -49,6 +49,7 @@ export function statusRefusal(fault: Extract<Fault, { kind: "status" }>): Refusa
   return new Refusal(fault.status, fault.message ?? `Scripted status ${fault.status}`, {
     ...(fault.type === undefined ? {} : { type: fault.type }),
     ...(fault.code === undefined ? {} : { code: fault.code }),
+    ...(fault.detailsCode === undefined ? {} : { detailsCode: fault.detailsCode }),
     ...(fault.shape === undefined ? {} : { shape: fault.shape }),
     ...(fault.retryAfter === undefined ? {} : { headers: { "retry-after": String(fault.retryAfter) } }),
   });

@@ -34,12 +34,13 @@ const times = z.int().positive().default(1);
 const afterEvents = z.int().nonnegative();
 
 const fault = z.discriminatedUnion("kind", [
-  /** `retryAfter` is in seconds, as in the header. `code` is OpenAI's. */
+  /** `retryAfter` is in seconds, as in the header. `code` is OpenAI's, `detailsCode` Anthropic's `error.details.error_code`. */
   z.strictObject({
     kind: z.literal("status"),
     status: z.int().min(400).max(599),
     type: z.string().optional(),
     code: z.string().optional(),
+    detailsCode: z.string().optional(),
     message: z.string().optional(),
     retryAfter: z.number().nonnegative().optional(),
     /** Whose way of writing errors, on the wire of Chat Completions. */

@@ -7,40 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Models } from "../../sim/models/models.ts";
-import { bedrockModel, vertexModel } from "../../src/model/anthropic-cloud.ts";
-import { azureModel } from "../../src/model/azure.ts";
-import { modelFacts } from "../../src/model/catalog.ts";
 import type { Model, ModelFault } from "../../src/model/model.ts";
 import { answerTo, ask, callsOf, converse, opus, said, sol, startScript, textOf, work, type Turn } from "./adapters.ts";
+import { azure, azureAt, bedrock, identifyAtGoogle, vertex, type OpenCloud } from "./clouds.ts";
 import { user } from "./transcripts.ts";
 
-type OpenCloud = (models: Models, idleMsMax?: number) => Promise<Model>;
-
-const bedrock: OpenCloud = (models, idleMsMax = 10_000) =>
-  bedrockModel({
-    account: { region: "eu-central-1", baseUrl: models.url },
-    ...{
-      name: "us.anthropic.claude-opus-5-5-v1:0",
-      facts: modelFacts("bedrock/us.anthropic.claude-opus-5-5-v1:0"),
-      idleMsMax,
-    },
-  });
-const vertex: OpenCloud = (models, idleMsMax = 10_000) =>
-  vertexModel({
-    account: { projectId: "acme", region: "global", baseUrl: `${models.url}/v1` },
-    ...{ name: "claude-opus-5-5", facts: modelFacts("vertex/claude-opus-5-5"), idleMsMax },
-  });
-const azureAt =
-  (apiVersion: string): OpenCloud =>
-  async (models, idleMsMax = 10_000) =>
-    azureModel({
-      account: { apiKey: "azure-key-0123456789", endpoint: `${models.url}/`, apiVersion },
-      ...{ deployment: "gpt-6.1-sol", facts: modelFacts("azure/gpt-6.1-sol"), idleMsMax },
-    });
-const azure = azureAt("preview");
-
 let dir: string;
-let identity: (models: Models) => Promise<void>;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "clouds-"));
   await writeFile(join(dir, "subject"), "who-I-am");
@@ -48,17 +20,6 @@ beforeAll(async () => {
   vi.stubEnv("AWS_SECRET_ACCESS_KEY", "sim-secret");
   vi.stubEnv("GOOGLE_APPLICATION_CREDENTIALS", join(dir, "google.json"));
   vi.stubEnv("GOOGLE_CLOUD_PROJECT", "acme");
-  identity = (models) =>
-    writeFile(
-      join(dir, "google.json"),
-      JSON.stringify({
-        type: "external_account",
-        audience: "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/sim/providers/sim",
-        subject_token_type: "urn:ietf:params:oauth:token-type:jwt",
-        token_url: `${models.url}/google/token`,
-        credential_source: { file: join(dir, "subject") },
-      }),
-    );
 });
 afterAll(async () => {
   vi.unstubAllEnvs();
@@ -67,7 +28,7 @@ afterAll(async () => {
 
 const startAt = async (...script: Parameters<typeof startScript>) => {
   const models = await startScript(...script);
-  await identity(models);
+  await identifyAtGoogle(dir, models);
   return models;
 };
 

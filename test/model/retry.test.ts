@@ -11,14 +11,14 @@ const request: ModelRequest = {
   cacheKey: "run-1",
 };
 
-async function play(script: readonly ScriptStep[], signal = new AbortController().signal) {
+async function play(script: readonly ScriptStep[], signal = new AbortController().signal, random = () => 0) {
   const model = scriptedModel(script);
   const retries: Retry[] = [];
   const waits: number[] = [];
   const sleep = async (ms: number) => void waits.push(ms);
   const outcome = await replyWithRetry(model, request, {
     signal,
-    sleep,
+    ...{ sleep, random },
     onRetry: (retry) => void retries.push(retry),
   }).then(
     (reply) => ({ reply }),
@@ -40,6 +40,12 @@ test("faults that pass are asked again after one second, then two", async () => 
     waits: [1_000, 2_000],
     tries: 3,
   });
+});
+
+test("waits are spread by a quarter, never below the vendor's wish and never above a minute", async () => {
+  const script = [fault("rate-limited", 8_000), fault("rate-limited", 50_000), textReply("Hi")];
+  const { waits } = await play(script, new AbortController().signal, () => 1);
+  expect(waits).toEqual([10_000, 60_000]);
 });
 
 test("the third failure is the last", async () => {
