@@ -11,19 +11,20 @@ type Shift =
 /** Widths of an indentation level that occur in the wild. */
 const WIDTHS: readonly number[] = [2, 4, 8, 3];
 
-/** New lines moved as the old ones must be, or null when no one rule explains all old lines or says where each new one belongs. */
-export function reindent(pairs: readonly LinePair[], fresh: readonly string[], file: string): readonly string[] | null {
+/**
+ * New lines moved as the old ones must be, or null when no one rule explains all old lines or says where each new one belongs. Old
+ * lines with tabs for spaces, or the reverse, say nothing of the new ones: those may be as the file is, or as the old ones were typed.
+ */
+export function reindent(pairs: readonly LinePair[], fresh: readonly string[]): readonly string[] | null {
   const told = pairs
     .filter(({ given }) => given.trim() !== "")
     .map(({ given, actual }) => ({ given: indentOf(given), actual: indentOf(actual) }));
   if (told.every(({ given, actual }) => given === actual)) return fresh;
   const shift = candidates(told).find((one) => told.every(({ given, actual }) => move(given, one) === actual));
   if (!shift) return null;
-  const moved = fresh.map((line) => moveLine(line, shift));
-  if (moved.some((line) => line === null)) return null;
-  const lines = moved.flatMap((line) => line ?? []);
-  const isSame = lines.every((line, i) => line === fresh[i]);
-  return isSame || "by" in shift || isSurelyTyped(shift.kind, { told, fresh, moved: lines, file }) ? lines : null;
+  const moved = fresh.flatMap((line) => moveLine(line, shift) ?? []);
+  if ("unit" in shift) return moved.every((line, i) => line === fresh[i]) ? fresh : null;
+  return moved.length === fresh.length ? moved : null;
 }
 
 function candidates(pairs: readonly LinePair[]): readonly Shift[] {
@@ -58,29 +59,6 @@ function move(indent: string, shift: Shift): string | null {
     case "to-spaces":
       return indent.replaceAll("\t", shift.unit);
   }
-}
-
-type Evidence = {
-  readonly told: readonly LinePair[];
-  readonly fresh: readonly string[];
-  readonly moved: readonly string[];
-  readonly file: string;
-};
-
-/**
- * Whether new lines in the other of tabs and spaces were only typed so, as the old ones. They may be meant (the inside of a string, an
- * example in a text) where the call or the file has both.
- */
-function isSurelyTyped(kind: "to-tabs" | "to-spaces", { told, fresh, moved, file }: Evidence): boolean {
-  const [theirs, ours] = kind === "to-tabs" ? [/^ +$/, /^\t+$/] : [/^\t+$/, /^ +$/];
-  const isIn = (style: RegExp, indent: string) => indent === "" || style.test(indent);
-  const isFileMixed = (kind === "to-tabs" ? /^ {2}/m : /^\t/m).test(file);
-  return (
-    !isFileMixed &&
-    told.every(({ given, actual }) => isIn(theirs, given) && isIn(ours, actual)) &&
-    fresh.every((line) => line.trim() === "" || isIn(theirs, indentOf(line))) &&
-    moved.every((line) => line.trim() === "" || isIn(ours, indentOf(line)))
-  );
 }
 
 /** A byte-order mark is white space to `trim`, and no indentation. */

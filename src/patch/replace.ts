@@ -50,6 +50,7 @@ export function replaceText(text: string, wanted: Replace): Replacement {
     if (hits.length === 0) continue;
     const numbers = hits.map(({ start }) => lineOfOffset(lines, start) + 1);
     if (hits.length > 1 && !wanted.isAll) throw ambiguous(lines, wanted.oldText, numbers);
+    if (step !== "exact" && changesEndings(wanted)) throw endingsChange();
     return { text: splice(text, hits), step, lines: numbers };
   }
   throw notFound(lines, wanted.oldText);
@@ -161,7 +162,7 @@ function findIndented(lines: Lines, { oldText, newText, isAll }: Replace): reado
       end: isClosed ? offsetOf(lines, after) : (lines.ends[after - 1] ?? 0),
     };
     const pairs = block.map((line, i) => ({ given: line, actual: lineAt(lines, first + i) }));
-    return [toHit(lines, { ...range, given, fresh }, (wanted) => reindent(pairs, wanted, lines.text))];
+    return [toHit(lines, { ...range, given, fresh }, (wanted) => reindent(pairs, wanted))];
   });
 }
 
@@ -172,7 +173,7 @@ function toHit(lines: Lines, { start, end, given, fresh }: Found, move: Quotatio
     const own = cutLines(lines.text.slice(start, end), lineBreakOf(lines.text));
     const rewritten = rewrite({ given, own, fresh, ending: lines.ending, move });
     if (rewritten.kind === "text") return rewritten.text;
-    throw open(lineOfOffset(lines, start) + 1 + rewritten.line, own[rewritten.line]?.text ?? "");
+    throw notSaid(lineOfOffset(lines, start) + 1 + rewritten.line, own[rewritten.line]?.text ?? "");
   };
   return { start, end, insert };
 }
@@ -200,7 +201,19 @@ function linesOf(text: string): readonly string[] {
   return text.replaceAll("\r\n", "\n").split("\n");
 }
 
-function open(number: number, own: string): PatchError {
+function changesEndings({ oldText, newText }: Replace): boolean {
+  const [old, fresh] = [oldText, newText].map((text) => [...new Set(text.match(/\r?\n/g))].toSorted().join(""));
+  return old !== "" && fresh !== "" && old !== fresh;
+}
+
+function endingsChange(): PatchError {
+  const where = "No replacement was made: old_str is there but not exactly, and new_str ends its lines otherwise.";
+  return new PatchError(
+    `${where}\nEnd the lines of both alike; or to change endings, copy old_str exactly as the file has it.`,
+  );
+}
+
+function notSaid(number: number, own: string): PatchError {
   const where = `No replacement was made: old_str is there but not exactly, and line ${number} differs in a way that leaves open what new_str means.`;
   return new PatchError(
     `${where}\nThe file has there, as JSON: ${JSON.stringify(own)}\nCopy it exactly as the file has it.`,

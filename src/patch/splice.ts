@@ -113,7 +113,7 @@ function placeAdded(lines: Lines, place: Place, label: string): readonly ChunkLi
   const given = place.lines.filter(({ kind }) => kind !== "add");
   const pairs = given.map(({ text }, i) => ({ given: text, actual: lineAt(lines, place.start + i) }));
   const fresh = place.lines.flatMap(({ kind, text }) => (kind === "add" ? [text] : []));
-  const moved = reindent(pairs, fresh, lines.text)?.values();
+  const moved = reindent(pairs, fresh)?.values();
   if (moved)
     return place.lines.map((line) => (line.kind === "add" ? { ...line, text: moved.next().value ?? "" } : line));
   const { patchLine } = place.chunk;

@@ -40,7 +40,7 @@ const rows: readonly Row[] = [
   [
     "new lines in a file of mixed endings end as the lines they stand for",
     "a\r\nb\nc\n",
-    "a\nb\r\n",
+    "a\nb\n",
     "A\nB\n",
     "A\r\nB\nc\n",
     "line-endings",
@@ -80,11 +80,11 @@ const rows: readonly Row[] = [
   ],
   ["a deeper old text is shifted back", "a:\n  b\n", "  a:\n    b\n", "  a:\n    c\n", "a:\n  c\n", "indentation"],
   [
-    "spaces become the file's tabs",
+    "new lines in the file's tabs stay below old ones typed in spaces",
     "\tif a {\n\t\tb()\n\t}\n",
     "    if a {\n        b()\n    }",
-    "    if a {\n        c()\n        d()\n    }",
-    "\tif a {\n\t\tc()\n\t\td()\n\t}\n",
+    "\tif a {\n\t\tc()\n\t}",
+    "\tif a {\n\t\tc()\n\t}\n",
     "indentation",
   ],
 ];
@@ -120,6 +120,8 @@ const refusals: readonly (readonly [name: string, file: string, oldText: string,
   ["a blank line that would be the end of another", "a\nb\n", "  \nb", "  \nc"],
   ["new quotes of the old text's kind in a file of the other", "x = 'a'\n", "x = ’a’\n", "x = ’a’ + 'b'\n"],
   ["two quoted words of the file's quotes that change", "“a” and “b”\n", '"a" and "b"\n', '"c" and "d"\n'],
+  ["new lines in spaces like the old ones, in a file of tabs", "\tif a {\n", "    if a {\n", "    if b {\n"],
+  ["endings that change with more than them", "a\r\nb\r\n", "a \r\nb\r\n", "a\nb\n"],
   ["new lines in tabs and spaces below old ones in spaces", "\tif a {\n", "    if a {\n", "\tif (a) {\n      x\n"],
 ];
 
