@@ -19,7 +19,10 @@ export type BatchResults = {
 export type BatchWire = {
   /** The same request gives the same line. */
   readonly toLine: (key: string, request: ModelRequest) => Promise<string>;
-  /** Resolves to the batch's id once the vendor has taken it. */
+  /**
+   * Resolves to the batch's id once the vendor has taken it. Neither vendor knows a batch by a name of ours, so a worker that is
+   * lost between the vendor's yes and our note of it leaves a batch that is paid and never read.
+   */
   readonly submit: (lines: readonly string[], signal: AbortSignal) => Promise<string>;
   /** Null while the vendor is at work. */
   readonly results: (batchId: string, signal: AbortSignal) => Promise<BatchResults | null>;
@@ -58,7 +61,7 @@ export type BatchTiming = {
   readonly pollMsMax: number;
   /** Both vendors end a batch after 24 hours; the margin is for their clocks and for writing the results. */
   readonly waitMsMax: number;
-  /** How long a reply waits for a batch before it throws NotYet. */
+  /** How long a reply waits for a batch before it throws NotYet: a worker and its sandbox wait with it. */
   readonly holdMsMax: number;
   /** A claim this old without a batch belonged to a worker that was lost. Longer than a window and an upload together. */
   readonly claimMsMax: number;
@@ -69,7 +72,7 @@ export const BATCH_TIMING: BatchTiming = {
   pollMsMin: 10_000,
   pollMsMax: 120_000,
   waitMsMax: 25 * 60 * 60_000,
-  holdMsMax: 26 * 60 * 60_000,
+  holdMsMax: 2 * 60_000,
   claimMsMax: 10 * 60_000,
 };
 
