@@ -22,7 +22,8 @@ export function readTranscript(entries: readonly JournalEntry[]): Message[] {
   for (const entry of entries) {
     switch (entry.kind) {
       case "briefed":
-        messages.push({ kind: "user", text: entry.brief });
+        // A process that was lost before the first reply leaves a brief; the next one begins with its own.
+        messages = [{ kind: "user", text: entry.brief }];
         break;
       case "model-replied":
         closeTurn();

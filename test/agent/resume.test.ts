@@ -30,6 +30,17 @@ test("a run that was lost at any moment goes on with the same transcript and pay
   }
 });
 
+test("a run that was lost before its first reply and later again has still been briefed once", async () => {
+  const lost = openScene(scriptedModel(SCRIPT));
+  await new AgentRun(lost.agent).work(never);
+  const [briefed, ...rest] = lost.journal.entries;
+  // The second process briefs anew, for no reply says that the first brief was read.
+  const written = briefed ? [briefed, briefed, ...rest.slice(0, -3)] : [];
+  const model = scriptedModel(SCRIPT);
+  await new AgentRun(openScene(model, { written }).agent).work(never);
+  expect(model.requests[0]?.messages.slice(0, 2).map(({ kind }) => kind)).toEqual(["user", "model"]);
+});
+
 test("a call without an observation is not made again, and the model is told", async () => {
   const first = openScene(scriptedModel(SCRIPT));
   await new AgentRun(first.agent).work(never);
