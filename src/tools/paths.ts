@@ -6,15 +6,23 @@ export type CheckedPath =
 /** What models know the workspace as, whatever folder it is. */
 const WORKSPACE = "/workspace";
 
+/** Linux takes no more in a name (NAME_MAX), and 4096 in a path (PATH_MAX), of which the workspace's own folder needs some. */
+const NAME_BYTES_MAX = 255;
+const PATH_BYTES_MAX = 3000;
+
 /** "./a//b/" and "/workspace/a/b" become "a/b", the workspace itself "."; ".." stays for the file system to resolve. */
 export function checkPath(typed: string): CheckedPath {
   if (typed.trim() === "") return refused("the path is empty");
   // eslint would mind the control characters; they are the point.
   if (/[\u0000-\u001f\u007f]/.test(typed)) return refused("the path holds a control character");
+  if (!typed.isWellFormed()) return refused("the path holds half a character");
   const inside = typed === WORKSPACE || typed.startsWith(`${WORKSPACE}/`) ? `.${typed.slice(WORKSPACE.length)}` : typed;
   const parts = inside.split("/").filter((part) => part !== "" && part !== ".");
-  if (parts.some(isGitFolder)) return refused("it names .git, which file tools do not touch");
+  if (parts.some((part) => Buffer.byteLength(part) > NAME_BYTES_MAX))
+    return refused(`a name in it is longer than ${NAME_BYTES_MAX} bytes`);
   const path = parts.join("/");
+  if (Buffer.byteLength(path) > PATH_BYTES_MAX) return refused(`it is longer than ${PATH_BYTES_MAX} bytes`);
+  if (parts.some(isGitFolder)) return refused("it names .git, which file tools do not touch");
   if (inside.startsWith("/")) return { kind: "path", path: `/${path}` };
   return { kind: "path", path: path === "" ? "." : path };
 }

@@ -11,11 +11,12 @@ const refused: readonly string[] = [
   ...[".git./x", ".git /x", ".git. ./x", ".git.../config", ".git::$INDEX_ALLOCATION/x"],
   ...[".git\\config", "a\\.GIT\\x", "a\\..\\.git\\config", ".git\uff3cx", ".g\u0131t/x", "git~1.:x/y"],
   ...["\uFF0Egit/x", "\u2024git/x", "．ｇｉｔ/x", ".ⓖⓘⓣ/x"],
-  ...["a\u0000b", "a\u0000/../../x", "a\u001bb"],
+  ...["x".repeat(256), `a/${"é".repeat(128)}/x`, "long/".repeat(700)],
+  ...["a\u0000b", "a\u0000/../../x", "a\u001bb", "a\ud800"],
 ];
 
 /** Refused for the path, not for what the call would do there. */
-const WHY = /^error: .*(outside the workspace|\.git|control character)/s;
+const WHY = /^error: .*(outside the workspace|\.git|control character|half a character|longer than)/s;
 
 async function openTrap() {
   const files = { ".git/config": "[core]\n", "a/f": "one\n", "deep/f": "one\n" };
