@@ -5,7 +5,8 @@ import { pino, type Logger } from "pino";
 import { TransientError } from "./failure.ts";
 import { openForge } from "./forge/github.ts";
 import { webUrlOf } from "./forge/github-client.ts";
-import { chooseModels, openModels } from "./model/roles.ts";
+import { modelKeys } from "./model-settings.ts";
+import { chooseModels, sharedModels } from "./model/roles.ts";
 import { watchSpending } from "./ops/alerts.ts";
 import { Queue } from "./queue/queue.ts";
 import { openRecords } from "./run/records.ts";
@@ -126,18 +127,18 @@ export async function openRunParts(settings: Settings, log: Logger): Promise<Run
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => log.warn({}, message));
   const { reader, writer } = openForge(github);
-  const { anthropic, openai } = settings;
+  const models = sharedModels(settings, Date.now);
   return {
     ...{ reader, writer, sandbox, log, now: Date.now },
     progressGapMs: PROGRESS_GAP_MS,
     mirrors: new Mirrors(join(settings.dataDir, "mirrors")),
-    openModels: async (role, wanted) => openModels(settings, role, wanted),
+    openModels: async (role, wanted) => models(role, wanted),
     wantsOpinion: settings.secondOpinion,
     commentsAlerts: settings.alertUrl === null,
     dayLimits: settings.dayLimits,
     runsDir: join(settings.dataDir, "runs"),
     limits: settings.limits,
-    secrets: [github.privateKey, github.webhookSecret, anthropic?.apiKey, openai?.apiKey, settings.alertUrl].filter(
+    secrets: [github.privateKey, github.webhookSecret, ...modelKeys(settings), settings.alertUrl].filter(
       (s) => typeof s === "string",
     ),
   };

@@ -1,10 +1,9 @@
-/** Model id + settings -> Model. A vendor's SDK is loaded when its model is opened: most commands never open one. */
+/** Model id + settings -> Model. The vendors' SDKs are loaded when they are needed: most commands never ask a model. */
 import { UserError } from "../failure.ts";
 import type { ModelSettings } from "../model-settings.ts";
 import type { Settings } from "../settings.ts";
 import { modelFacts } from "./catalog.ts";
 import type { Model, ModelFacts } from "./model.ts";
-import { PaceBudget, paceModel } from "./pace.ts";
 
 /** The two vendors' keys, and of the rest of the settings what is there. */
 type Accounts = Pick<ModelSettings, "anthropic" | "openai"> & Partial<ModelSettings>;
@@ -66,29 +65,26 @@ const PROVIDERS: readonly Provider[] = [
   },
 ];
 
-/**
- * Throws UserError for an unknown provider and for one without an account. The SDK begins to load at once, beside whatever the
- * caller does next: that is a quarter of a second which the first question need not wait for.
- */
-export function openModel(id: string, settings: Accounts): Model {
-  const facts = modelFacts(id, settings.modelOverrides);
-  const loading = findLoad(id, settings)();
-  loading.catch(() => {}); // Told to whoever asks the model.
+export type OpenOptions = {
+  /** For the model that is asked next: its SDK takes a quarter of a second, in which the caller has other things to do. */
+  readonly loadsAtOnce?: boolean;
+};
+
+/** Throws UserError for an unknown provider and for one without an account. Most models that are opened are never asked. */
+export function openModel(id: string, settings: Accounts, { loadsAtOnce = false }: OpenOptions = {}): Model {
+  const load = findLoad(id, settings);
+  let loading: Promise<Model> | null = null;
+  if (loadsAtOnce) {
+    loading = load();
+    loading.catch(() => {}); // Told to whoever asks the model.
+  }
   return {
     id,
-    facts,
-    reply: async (request, signal) => (await loading).reply(request, signal),
-  };
-}
-
-/** Opens models whose runs share the limits a minute: one opener for a worker. */
-export function modelOpener(settings: ModelSettings, now: () => number): (id: string) => Model {
-  const budgets = new Map<string, PaceBudget>();
-  return (id) => {
-    const model = openModel(id, settings);
-    const budget = budgets.get(id) ?? new PaceBudget(settings.rateLimits, { now });
-    budgets.set(id, budget);
-    return paceModel(model, budget);
+    facts: modelFacts(id, settings.modelOverrides),
+    async reply(request, signal) {
+      loading ??= load();
+      return (await loading).reply(request, signal);
+    },
   };
 }
 

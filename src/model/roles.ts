@@ -1,7 +1,8 @@
 /** Which model does what: one writes, one reviews (another vendor's where there is a key), a small one looks things up. */
 import type { Settings } from "../settings.ts";
-import type { ModelChain } from "./model.ts";
-import { defaultModels, openModel } from "./open-model.ts";
+import type { Model, ModelChain } from "./model.ts";
+import { defaultModels, openModel, type OpenOptions } from "./open-model.ts";
+import { PaceBudget, paceModel } from "./pace.ts";
 
 export type ModelRole = "author" | "reviewer" | "small";
 
@@ -21,8 +22,25 @@ type Choice = Parameters<typeof defaultModels>[0] & Pick<Settings, "smallModel" 
 
 /** As `chooseModels`, opened. */
 export function openModels(settings: Settings, role: ModelRole, wanted: WantedModels = {}): ModelChain {
-  const [first, ...others] = chooseModels(settings, wanted)[role];
-  return [openModel(first, settings), ...others.map((id) => openModel(id, settings))];
+  return openChain(chooseModels(settings, wanted)[role], (id, options) => openModel(id, settings, options));
+}
+
+/** As `openModels`, for the runs of a worker, which share the limits a minute of each model. */
+export function sharedModels(
+  settings: Settings,
+  now: () => number,
+): (role: ModelRole, wanted?: WantedModels) => ModelChain {
+  const budgets = new Map<string, PaceBudget>();
+  const open = (id: string, options: OpenOptions) => {
+    const budget = budgets.get(id) ?? new PaceBudget(settings.rateLimits, { now });
+    budgets.set(id, budget);
+    return paceModel(openModel(id, settings, options), budget);
+  };
+  return (role, wanted = {}) => openChain(chooseModels(settings, wanted)[role], open);
+}
+
+function openChain([first, ...others]: ModelIds, open: (id: string, options: OpenOptions) => Model): ModelChain {
+  return [open(first, { loadsAtOnce: true }), ...others.map((id) => open(id, {}))];
 }
 
 /**
