@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { UserError } from "../failure.ts";
 import type { Journal } from "../journal.ts";
 import { openModels, type ModelRole } from "../model/roles.ts";
+import { modelKeys } from "../model-settings.ts";
 import { renderEntry } from "../ops/tables.ts";
 import { renderOutcome } from "../ops/outcome-text.ts";
 import { redacting } from "../run/records.ts";
@@ -31,7 +32,7 @@ export async function run(args: readonly string[]): Promise<number> {
   await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
   const id = new Date().toISOString().replaceAll(/[:.]/g, "-");
   const path = join(settings.dataDir, "local", `${id}.jsonl`);
-  const keys = [settings.anthropic?.apiKey, settings.openai?.apiKey].filter((key) => key !== undefined);
+  const keys = modelKeys(settings);
   const journal = redacting(aloud(await openFile(path), values.json), keys);
   const parts = {
     openModels: async (role: ModelRole) => openModels(settings, role),
