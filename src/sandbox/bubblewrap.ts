@@ -14,13 +14,13 @@ import type { CgroupPlace } from "./cgroup-place.ts";
 import { Cgroup, findCgroupPlace } from "./cgroup.ts";
 import { writeEtcFolder } from "./etc-folder.ts";
 import { bindTools, readTopLevel, stageUnreachable, unstaged } from "./host-paths.ts";
-import { changeOwner, WorkspaceOwners } from "./owner.ts";
+import { WorkspaceOwners } from "./owner.ts";
 import { findReadOnlyPaths } from "./read-only-paths.ts";
 import type { Sandbox, SandboxLimits, SandboxOpening, SandboxSession } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { SerialSession } from "./serial-session.ts";
 import { REMEDIES } from "./set-up-failure.ts";
-import { makeStateFolder, removeLeftStateFolders } from "./state-folder.ts";
+import { giveStateFolder, makeStateFolder, removeLeftStateFolders } from "./state-folder.ts";
 import { newWorkerName } from "./worker-name.ts";
 
 /** Opens sessions that share tools, and as root a uid where they share a workspace. */
@@ -96,7 +96,7 @@ class Opener {
     if (process.getuid?.() !== 0) return null;
     const uid = await this.#owners.take(workspaceDir);
     undo.defer(() => this.#owners.giveBack(workspaceDir));
-    await changeOwner(stateDir, { uid, gid: uid });
+    await giveStateFolder(stateDir, uid);
     return uid;
   }
 }

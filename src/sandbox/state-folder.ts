@@ -1,5 +1,5 @@
 /** A session's own folder on the host: pipes, and what the sandbox sees as /etc. */
-import { lstat, mkdir, readdir, realpath, rm } from "node:fs/promises";
+import { lchown, lstat, mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isSandboxUid } from "./owner.ts";
@@ -9,6 +9,12 @@ export async function makeStateFolder(): Promise<string> {
   const folder = join(await realpath(tmpdir()), newWorkerName());
   await mkdir(folder, { mode: 0o700 });
   return folder;
+}
+
+/** Before anything runs that could put a link into it. Some twenty entries: a `chown -R` would be a process for them. */
+export async function giveStateFolder(folder: string, uid: number): Promise<void> {
+  const names = await readdir(folder, { recursive: true });
+  await Promise.all([folder, ...names.map((name) => join(folder, name))].map((path) => lchown(path, uid, uid)));
 }
 
 /** Only folders of our own users: anybody may put one of that name into /tmp. */
