@@ -49,7 +49,7 @@ async function runCase(one: Case, { sandbox, settings }: Parts): Promise<Score> 
   try {
     const root = join(dir, "repo");
     await openCase(one, root);
-    const journal = fileJournal(join(dir, "journal.jsonl"), Date.now);
+    await using journal = fileJournal(join(dir, "journal.jsonl"), Date.now);
     const never = new AbortController().signal;
     const parts = {
       openModels: async (role: ModelRole) => openModels(settings, role),

@@ -3,23 +3,40 @@ import { type FileHandle, mkdir, open, readFile, truncate } from "node:fs/promis
 import { dirname } from "node:path";
 import type { Journal, RecordedEntry } from "../journal.ts";
 
-/** Goes on where an earlier process stopped. One process at a time; `now` is epoch milliseconds. */
-export function fileJournal(path: string, now: () => number): Journal {
+/** Goes on where an earlier process stopped. One process at a time; `now` is epoch milliseconds. Disposed of, it closes its file. */
+export function fileJournal(path: string, now: () => number): Journal & AsyncDisposable {
   let last: Promise<number> | null = null;
+  // Kept open: a turn appends three times, and opening cost more than writing.
+  let file: FileHandle | null = null;
+  const close = async () => {
+    const open = file;
+    file = null;
+    await open?.close();
+  };
   return {
     async append(entry) {
       const before = last ?? mend(path);
       const append = before.then(async (seq) => {
-        await writeLine(path, JSON.stringify({ seq: seq + 1, at: now(), entry } satisfies RecordedEntry));
+        file ??= await open(path, "a", 0o600);
+        await file.appendFile(`${JSON.stringify({ seq: seq + 1, at: now(), entry } satisfies RecordedEntry)}\n`);
+        await file.datasync();
         return seq + 1;
       });
-      last = append.catch(() => mend(path)); // A line that failed half-way must not stand before the next one.
+      // A line that failed half-way must not stand before the next one.
+      last = append.catch(async () => {
+        await close();
+        return await mend(path);
+      });
       last.catch(() => {}); // The next append meets it.
       await append;
     },
     async read() {
       await last?.catch(() => {});
       return (await readEntries(path)).entries;
+    },
+    async [Symbol.asyncDispose]() {
+      await last?.catch(() => {});
+      await close();
     },
   };
 }
@@ -30,16 +47,6 @@ async function mend(path: string): Promise<number> {
   const { entries, bytes, bytesWhole } = await readEntries(path);
   if (bytesWhole < bytes) await truncate(path, bytesWhole);
   return entries.length;
-}
-
-async function writeLine(path: string, line: string): Promise<void> {
-  const file: FileHandle = await open(path, "a", 0o600);
-  try {
-    await file.appendFile(`${line}\n`);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
 }
 
 type Contents = { readonly entries: readonly RecordedEntry[]; readonly bytes: number; readonly bytesWhole: number };

@@ -23,9 +23,11 @@ const stores: Readonly<Record<string, () => Promise<Opened>>> = {
   },
   "the journal in a file": async () => {
     const folder = await mkdtemp(join(tmpdir(), "journal-"));
+    const opened = new AsyncDisposableStack();
+    opened.defer(() => rm(folder, { recursive: true, force: true }));
     return {
-      open: (now) => fileJournal(join(folder, "runs", "journal.jsonl"), now),
-      [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+      open: (now) => opened.use(fileJournal(join(folder, "runs", "journal.jsonl"), now)),
+      [Symbol.asyncDispose]: () => opened.disposeAsync(),
     };
   },
 };
@@ -94,9 +96,11 @@ describe.each(Object.entries(stores))("%s", (_name, openStore) => {
 test("a torn last line of a journal file does not count and is written over", async () => {
   const folder = await mkdtemp(join(tmpdir(), "journal-"));
   const path = join(folder, "journal.jsonl");
-  await fileJournal(path, () => 1).append(steered("whole"));
+  const first = fileJournal(path, () => 1);
+  await first.append(steered("whole"));
+  await first[Symbol.asyncDispose]();
   await appendFile(path, '{"seq":2,"at":1,"entry":{"kind":"ste');
-  const next = fileJournal(path, () => 2);
+  await using next = fileJournal(path, () => 2);
   expect(await next.read()).toHaveLength(1);
   await next.append(steered("again"));
   expect((await next.read()).map(({ seq, entry }) => [seq, entry])).toEqual([
