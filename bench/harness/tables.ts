@@ -77,7 +77,7 @@ export function renderTraffic(rows: readonly Row[], tokens: string): string {
 export function renderAtOnce(count: number, rows: readonly { name: string; result: AtOnce | null }[]): string {
   const head = ["harness", "wall s", "CPU s", "peak RSS MB", "peak PSS MB", "PSS MB/session"];
   const body = rows.map(({ name, result }) => {
-    if (result === null) return [name, "not played to the end", "", "", "", ""];
+    if (result === null) return [name, "not played in time", "", "", "", ""];
     const { wallMs, cpuMs, rssMb, pssMb } = result;
     const seconds = [wallMs / 1000, cpuMs / 1000].map((value) => value.toFixed(1));
     return [name, ...seconds, rssMb.toFixed(0), pssMb.toFixed(0), (pssMb / count).toFixed(0)];
@@ -85,9 +85,13 @@ export function renderAtOnce(count: number, rows: readonly { name: string; resul
   return table(`${count} sessions of ${TURNS[1]} turns at once, a process each`, head, body);
 }
 
-type Workers = { readonly inTurn: Worker; readonly atOnce: readonly { runs: number; result: Worker }[] };
+type Workers = {
+  readonly turns: number;
+  readonly inTurn: Worker;
+  readonly atOnce: readonly { runs: number; result: Worker }[];
+};
 
-export function renderWorker({ inTurn, atOnce }: Workers): string {
+export function renderWorker({ turns, inTurn, atOnce }: Workers): string {
   const head = [
     "runs at once",
     "wall s",
@@ -102,7 +106,7 @@ export function renderWorker({ inTurn, atOnce }: Workers): string {
   const body = atOnce.map(({ runs, result }) => {
     const more = runs - 1;
     // The worker's start and its first run are in both, so that the difference is that of the further runs.
-    const cpu = alone && more > 0 ? (result.cpuMs - alone.cpuMs) / (more * TURNS[1]) : null;
+    const cpu = alone && more > 0 ? (result.cpuMs - alone.cpuMs) / (more * turns) : null;
     const memory = alone && more > 0 ? (result.peakRssMb - alone.peakRssMb) / more : null;
     return [
       ...[String(runs), (result.wallMs / 1000).toFixed(1), (result.cpuMs / 1000).toFixed(1), cpu?.toFixed(1) ?? "-"],
@@ -111,7 +115,7 @@ export function renderWorker({ inTurn, atOnce }: Workers): string {
   });
   const { firstRequestsMs: first } = inTurn;
   const line = `First request of a run in a running worker: median ${median(first).toFixed(0)} ms, best ${Math.min(...first).toFixed(0)}, worst ${Math.max(...first).toFixed(0)} of ${first.length}.\n`;
-  return `${table(`Runs of ${TURNS[1]} turns in one worker process`, head, body)}\n${line}`;
+  return `${table(`Runs of ${turns} turns in one worker process`, head, body)}\n${line}`;
 }
 
 function each(row: Row, read: (session: Session) => number): string {

@@ -29,10 +29,10 @@ async function run(checkout: string, index: number): Promise<number> {
   const address = `${baseUrl}-${index}/${turns}`;
   const anthropic = settings.anthropic && { ...settings.anthropic, baseUrl: address };
   const startedAt = Number(process.hrtime.bigint()) / 1e6;
+  await using journal = fileJournal(join(settings.dataDir, "local", `${index}.jsonl`), Date.now);
   const parts = {
     openModels: async (role: ModelRole) => openModels({ ...settings, anthropic }, role),
-    ...{ sandbox, limits: settings.limits, cacheKey: `bench-${index}`, now: Date.now },
-    journal: fileJournal(join(settings.dataDir, "local", `${index}.jsonl`), Date.now),
+    ...{ sandbox, journal, limits: settings.limits, cacheKey: `bench-${index}`, now: Date.now },
     ...{ wantsOpinion: false, written: [] },
   };
   const outcome = await runLocal(parts, checkout, TASK, new AbortController().signal);
