@@ -12,7 +12,7 @@ export function readChunks(body: readonly PatchLine[], tellsEndings: boolean): r
   let at = skipBlank(body, 0);
   while (at < body.length) {
     const { chunk, next } = readChunk(body, at, tellsEndings);
-    if (chunk.lines.some(({ kind, text }) => kind !== "context" || text !== "")) chunks.push(chunk);
+    if (chunk.lines.some(({ kind, text }) => kind !== "context" || text.trim() !== "")) chunks.push(chunk);
     else if (chunk.scopes.length > 0 || (chunk.lines.length === 0 && next < body.length))
       throw new PatchError(`Patch line ${chunk.patchLine}: the chunk has no lines.`, chunk.patchLine);
     at = chunk.isAtEnd ? skipBlank(body, next) : next;

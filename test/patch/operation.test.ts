@@ -24,6 +24,12 @@ const rows: readonly (readonly [name: string, operation: Operation, before: stri
     "}\n}\nx\n  \n",
   ],
   [
+    "ignores a chunk of blank context",
+    { type: "update_file", path: "f", diff: "@@\n  \n@@\n-b\n+B\n" },
+    "a\n\nb\n",
+    "a\n\nB\n",
+  ],
+  [
     "quoted with CRLF keeps the file's endings",
     { type: "update_file", path: "f", diff: " a\r\n-b\r\n+B\r\n\\ No newline at end of file" },
     "a\nb",
