@@ -1,5 +1,5 @@
 /**
- * `node bench/replay.ts REPO_DIR [--limit N] [--seed S] [--only SHA] [--show N]`: each small commit of a repository's history, written
+ * `node bench/replay.ts REPO_DIR [--limit N] [--seed S] [--only SHA] [--form NAME] [--show N]`: each small commit of a history, written
  * as models write edits and applied to its parent in memory. The result must be the commit byte for byte; spoiled on purpose, it may be
  * refused, and must never be something else. Each case that breaks this is one line, the first N are shown whole, and it ends with 1.
  */
@@ -15,16 +15,18 @@ const { values, positionals } = parseArgs({
     limit: { type: "string", default: "1000000" },
     seed: { type: "string", default: "1" },
     only: { type: "string", default: "" },
+    form: { type: "string", default: "" },
     show: { type: "string", default: "0" },
   },
 });
 const [dir] = positionals;
 if (dir === undefined)
-  throw new Error("usage: node bench/replay.ts REPO_DIR [--limit N] [--seed S] [--only SHA] [--show N]");
+  throw new Error("usage: node bench/replay.ts REPO_DIR [--limit N] [--seed S] [--only SHA] [--form NAME] [--show N]");
 
 type Tally = Record<Verdict["kind"], number>;
 const tallies = new Map<string, Tally>();
 const census = openCensus();
+const forms = FORMS.filter((form) => form.startsWith(values.form));
 let commits = 0;
 let broken = 0;
 const started = performance.now();
@@ -36,7 +38,7 @@ for (const commit of readHistory(dir)) {
   for (const change of commit.changes) census.count(change);
   // From the commit and not from its place, so that a case is the same one with --only.
   const seed = Number(values.seed) + Number.parseInt(commit.sha.slice(0, 7), 16);
-  for (const form of FORMS)
+  for (const form of forms)
     for (const how of PERTURBATIONS) {
       const verdict = runTrial(commit, { form, how, seed });
       tallyOf(form, how)[verdict.kind] += 1;
@@ -49,7 +51,7 @@ console.log(`${census.render()}\n`);
 console.log(
   "| form | spoiled by | trials | right | refused | WRONG | untold |\n| --- | --- | ---: | ---: | ---: | ---: | ---: |",
 );
-for (const form of FORMS) for (const how of PERTURBATIONS) console.log(renderRow(form, how, tallyOf(form, how)));
+for (const form of forms) for (const how of PERTURBATIONS) console.log(renderRow(form, how, tallyOf(form, how)));
 if (broken > 0) process.exitCode = 1;
 
 function tell(name: string, { how, verdict }: { readonly how: Perturbation; readonly verdict: Verdict }): void {
