@@ -49,6 +49,8 @@ export type BatchStore = {
   readonly settle: (batchId: string, result: BatchResult) => Promise<void>;
   /** For every request of the batch that has no result yet. */
   readonly settleRest: (batchId: string, result: string) => Promise<void>;
+  /** True the first time: then the answer is to be charged, and never again. */
+  readonly take: (key: string) => Promise<boolean>;
   /** Takes claims back that led to no batch; what has been sent stands. */
   readonly unclaim: (keys: readonly string[]) => Promise<void>;
   readonly forget: (key: string) => Promise<void>;

@@ -14,7 +14,7 @@ import {
   type PlacedRequest,
 } from "./batch-wire.ts";
 import { ModelError, type Model, type ModelFacts, type ModelReply, type ModelRequest } from "./model.ts";
-import { requestKey } from "./response-cache.ts";
+import { asCached, requestKey } from "./response-cache.ts";
 
 export type BatchOptions = {
   readonly id: string;
@@ -97,10 +97,12 @@ class BatchDesk {
   }
 
   async #deliver(key: string, result: string, request: ModelRequest): Promise<ModelReply> {
+    const { store, wire } = this.#options;
     try {
-      return await this.#options.wire.read(result, request);
+      const reply = await wire.read(result, request);
+      return (await store.take(key)) ? reply : asCached(reply);
     } catch (error) {
-      if (error instanceof ModelError) await this.#options.store.forget(key); // Asked again, it is a new question.
+      if (error instanceof ModelError) await store.forget(key); // Asked again, it is a new question.
       throw error;
     }
   }

@@ -95,6 +95,10 @@ const KeptReply: z.ZodType<Kept> = z.object({
 
 /** We wrote it under this FORMAT: what does not fit is a defect. */
 function readKept(text: string): ModelReply {
-  const { usage, ...reply } = KeptReply.parse(JSON.parse(text));
-  return { ...reply, usage: NOTHING, cachedUsage: usage };
+  return asCached(KeptReply.parse(JSON.parse(text)));
+}
+
+/** The same reply where it was paid for before. */
+export function asCached(reply: ModelReply): ModelReply {
+  return { ...reply, usage: NOTHING, cachedUsage: reply.usage };
 }

@@ -46,6 +46,13 @@ export function postgresBatches(sql: Sql): BatchStore {
         result,
       ]);
     },
+    async take(key) {
+      const rows = await sql.query(
+        "UPDATE pullwright.batch_requests SET taken = true WHERE key = $1 AND NOT taken RETURNING key",
+        [key],
+      );
+      return rows.length > 0;
+    },
     async unclaim(keys) {
       await sql.query("DELETE FROM pullwright.batch_requests WHERE key = ANY($1) AND batch_id IS NULL", [keys]);
     },

@@ -17,7 +17,7 @@ function openDesk(changes: { readonly submit?: BatchWire["submit"]; readonly pla
     cancel: async (batchId) => void log.push(`cancelled ${batchId}`),
   };
   const store: BatchStore = {
-    ...{ find: absent, claim: absent, settle: absent, settleRest: absent, forget: absent },
+    ...{ find: absent, claim: absent, settle: absent, settleRest: absent, forget: absent, take: absent },
     place: changes.place ?? (async (keys, batchId) => void log.push(`${batchId}: ${keys.join()}`)),
     unclaim: async (keys) => void log.push(`unclaimed ${keys.join()}`),
   };

@@ -81,6 +81,7 @@ test("a model whose server has no batches, or whose account we lack, is asked di
     settleRest: never,
     unclaim: never,
     forget: never,
+    take: never,
   };
   const open = throughBatches({ accounts: { anthropic: account, openai: null }, store, now: Date.now });
   const direct = (id: string): Model => ({ id, facts: claude.facts, reply: never });

@@ -145,12 +145,14 @@ describe.each(vendors)("%s", (vendor, openDirect) => {
     expect(created(models)).toBe(1);
   });
 
-  test("an answer that was read and then lost with its worker is there for the next", async () => {
+  test("an answer that was read and then lost with its worker is there for the next, and charged once", async () => {
     await using opened = await openTestDatabase();
     await using models = await startScript([{ text: "Hello." }]);
     const first = await of(openBatch(vendor, models, opened.database), "run-1");
     const again = await of(openBatch(vendor, models, opened.database), "run-1");
-    expect(again).toEqual(first);
+    expect(first.usage.output).toBeGreaterThan(0);
+    expect({ ...again, usage: again.cachedUsage, cachedUsage: undefined }).toEqual(first);
+    expect(costUsd(again.usage, modelFacts(MODELS[vendor]).prices)).toBe(0);
     await of(openBatch(vendor, models, opened.database), "run-2"); // Another run is another question.
     expect(created(models)).toBe(2);
   });

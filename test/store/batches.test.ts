@@ -42,6 +42,7 @@ test("a result comes back byte for byte, and the rest of the batch gets the othe
   await batches.settleRest("batch_1", "null");
   const results = await Promise.all(["a", "b", "c"].map(async (key) => (await batches.find(key))?.result));
   expect(results).toEqual([result, "null", null]);
+  expect([await batches.take("a"), await batches.take("a"), await batches.take("b")]).toEqual([true, false, true]);
   await batches.unclaim(["a", "b"]); // They were sent.
   expect(await batches.find("a")).not.toBeNull();
   for (const key of ["a", "b"]) await batches.forget(key);
