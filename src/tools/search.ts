@@ -55,13 +55,14 @@ export function searchTool(session: SandboxSession): Tool {
       const { exit } = result;
       if (exit.kind === "timed-out")
         throw new ToolRefusal("The search took longer than 60 s. Narrow it with path or glob.");
-      if (exit.kind === "exited" && exit.code > 1 && result.stdout.length === 0) throw failed(result.stderr.toString());
+      const { closed, other } = readErrors(result.stderr.toString());
+      if (exit.kind === "exited" && exit.code > 1 && result.stdout.length === 0 && other !== "") throw failed(other);
       const found = {
         output: result.stdout.toString(),
         limit: input.limit ?? LIMIT_DEFAULT,
         isPartial: exit.kind !== "exited",
       };
-      return { text: renderFound(input, found) };
+      return { text: renderFound(input, found) + noteClosed(closed) };
     },
   });
 }
@@ -76,6 +77,33 @@ function renderFound(input: Input, found: Found): string {
   if (isFolder) return renderFolder({ ...found, place: placeOf(input.path), depth: input.depth ?? DEPTH_DEFAULT });
   if (isListing || input.mode === "files") return renderFiles(found);
   return input.mode === "count" ? renderCounts(found) : renderMatches(found);
+}
+
+/** Names told; a tree can have thousands. */
+const CLOSED_MAX = 10;
+
+/** ripgrep goes on after a file that it may not open, and ends with the status of a failure. */
+function readErrors(stderr: string): { readonly closed: readonly string[]; readonly other: string } {
+  const lines = stderr.split("\n");
+  const closed = lines.flatMap(
+    (line) =>
+      /^rg: (?:\.\/)?(.*?)(?:: IO error for operation on .*)?: Permission denied \(os error 13\)$/.exec(line)?.[1] ??
+      [],
+  );
+  return {
+    closed,
+    other: lines
+      .filter((line) => !line.endsWith("(os error 13)"))
+      .join("\n")
+      .trim(),
+  };
+}
+
+function noteClosed(closed: readonly string[]): string {
+  if (closed.length === 0) return "";
+  const more = closed.length > CLOSED_MAX ? ` and ${closed.length - CLOSED_MAX} more` : "";
+  const names = closed.toSorted().slice(0, CLOSED_MAX).join(", ");
+  return `\n[not searched, its permissions forbid it: ${names}${more}]`;
 }
 
 function argvOf(input: Input): readonly string[] {

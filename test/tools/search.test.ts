@@ -88,6 +88,18 @@ describe.each(DRIVERS)("the search tool, in the %s sandbox", (driver) => {
     expect(await bench.call("search", { path: ".." })).toContain("name a path inside the workspace");
   });
 
+  test("a file that cannot be read is named, and the others are searched", async () => {
+    await using bench = await openWorkbench({ driver, files: { "a.txt": "x\n", "shut.txt": "x\n", "shut/b": "x\n" } });
+    await bench.call("shell", { command: "chmod 000 shut.txt shut" });
+    const note = "[not searched, its permissions forbid it: shut, shut.txt]";
+    // Root may read everything, and the host's sandbox has its user.
+    if (driver === "host" && process.getuid?.() === 0) return;
+    expect(await bench.call("search", { pattern: "x" })).toBe(`ok: a.txt\n1: x\n${note}`);
+    expect(await bench.call("search", { pattern: "y" })).toBe(`ok: No match.\n${note}`);
+    expect(await bench.call("search", { pattern: "x", path: "shut.txt" })).toContain("[not searched");
+    await bench.call("shell", { command: "chmod 755 shut.txt shut" });
+  });
+
   test("what was cut is counted", async () => {
     await using bench = await openWorkbench({ driver, files: { "a.txt": "x\n".repeat(50), "b.txt": "x\n" } });
     expect(await bench.call("search", { pattern: "x", limit: 2 })).toBe(
