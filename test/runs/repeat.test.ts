@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Script } from "../../sim/models/models.ts";
+import { NotYet } from "../../src/failure.ts";
 import { openLog, openRunParts, runQueued } from "../../src/main.ts";
 import { throughBatches } from "../../src/model/batch-open.ts";
 import type { Model } from "../../src/model/model.ts";
@@ -9,6 +10,7 @@ import { cacheReplies } from "../../src/model/response-cache.ts";
 import { postgresBatches } from "../../src/store/batches.ts";
 import { postgresReplies } from "../../src/store/replies.ts";
 import { insertTask, listTasks, readTask } from "../../src/store/tasks.ts";
+import type { TaskId } from "../../src/task.ts";
 import { AT, REPO } from "../github.ts";
 import { newTaskId } from "../store/builders.ts";
 import { World, type Wire } from "../world.ts";
@@ -50,9 +52,9 @@ const script: Script = {
   ],
 };
 
-async function openWorld(wire: Wire): Promise<World> {
+async function openWorld(wire: Wire, play = script): Promise<World> {
   const files = await readTree(join(import.meta.dirname, "review-on-open/repo"));
-  const world = await World.open({ wire, script, files, withWorker: false });
+  const world = await World.open({ wire, script: play, files, withWorker: false });
   const change = { "greet.sh": `${files["greet.sh"] ?? ""}echo again\n` };
   await world.github.commitFiles(REPO, "again", { login: "ada", message: "Greet twice", from: "main", files: change });
   await world.as("ada").pulls.create({ ...AT, title: "Greet twice", head: "again", base: "main" });
@@ -74,18 +76,22 @@ async function askAgain(world: World): Promise<void> {
   );
 }
 
-/** Works on the task that waits, its models changed. */
+/** Works on the task that waits, its models changed, to its end. */
 async function review(world: World, change: (model: Model) => Model): Promise<void> {
+  const task = await waiting(world);
+  if (!task) throw new Error(`nothing waits: ${await world.describe()}`);
+  await attempt(world, task.id, change);
+  expect((await readTask(world.store.database, task.id))?.state, await world.describe()).toBe("succeeded");
+}
+
+async function attempt(world: World, taskId: TaskId, change: (model: Model) => Model): Promise<void> {
   const { database } = world.store;
   const parts = await openRunParts(world.settings, openLog(world.settings));
   const openModels: typeof parts.openModels = async (...of) => {
     const [first, ...others] = await parts.openModels(...of);
     return [change(first), ...others.map(change)];
   };
-  const task = await waiting(world);
-  if (!task) throw new Error(`nothing waits: ${await world.describe()}`);
-  await runQueued({ ...parts, openModels }, database, task.id, new AbortController().signal);
-  expect((await readTask(database, task.id))?.state, await world.describe()).toBe("succeeded");
+  await runQueued({ ...parts, openModels }, database, taskId, new AbortController().signal);
 }
 
 const waiting = async (world: World) =>
@@ -139,6 +145,48 @@ test.each(WIRES)(
     expectTwins(world);
   },
 );
+
+const short: Script = {
+  conversations: [
+    {
+      name: "review",
+      turns: [
+        { usage, do: [{ do: "shell", command: "cat greet.sh" }] },
+        { usage, do: [call("report", { summary: "It repeats itself.", findings: [finding] })] },
+      ],
+    },
+  ],
+  batch: { polls: 1 },
+};
+
+test("a review whose batch takes its time leaves its worker, says nothing meanwhile, and is paid once", async () => {
+  await using world = await openWorld("anthropic", short);
+  const task = await waiting(world);
+  if (!task) throw new Error("nothing waits");
+  // A process of its own each time, as the queue would have it.
+  const go = () =>
+    attempt(
+      world,
+      task.id,
+      throughBatches({
+        accounts: world.settings,
+        store: postgresBatches(world.store.database),
+        now: Date.now,
+        timing: { windowMs: 5, holdMsMax: 0 },
+      }),
+    );
+  for (const _ of ["first turn", "second turn"]) {
+    await expect(go()).rejects.toBeInstanceOf(NotYet);
+    expect(world.github.reviewComments(REPO)).toEqual([]);
+    expect(world.github.comments(REPO)).toEqual([]);
+  }
+  await go();
+  expect((await readTask(world.store.database, task.id))?.state).toBe("succeeded");
+  expect(world.github.reviewComments(REPO)).toHaveLength(1);
+  // Two answers of 1,000 tokens in and 100 out at half of 4 and 20 USD.
+  expect(await spent(world)).toBeCloseTo(0.006, 6);
+  expect(world.models.requests.filter(({ path }) => path.endsWith("/batches"))).toHaveLength(2);
+});
 
 /** Both reviews stand, and say the same. */
 function expectTwins(world: World): void {
