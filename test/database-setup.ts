@@ -28,7 +28,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   const { openDatabase } = await import("../src/store/database.ts"); // Here, because an older Node cannot load them.
   const { Queue } = await import("../src/queue/queue.ts");
   const { startEmbedded } = await import("../src/store/embedded.ts");
-  const { tryExclusive } = await import("../src/store/file-lock.ts");
+  const { tryExclusive } = await import("../src/file-lock.ts");
 
   const folder = await roomyFolder();
   for (const name of await readdir(folder)) if (name.startsWith(PREFIX)) await sweep(join(folder, name));

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { TransientError, UserError } from "../failure.ts";
 import { ownedFolder, PORT, preparePlace, trimLog, type Place } from "./embedded-files.ts";
-import { type FileLock, lockExclusive, tryExclusive, tryShared } from "./file-lock.ts";
+import { type FileLock, lockExclusive, tryExclusive, tryShared } from "../file-lock.ts";
 
 /** Recovery after a crash of a busy server is the longest part of a start. */
 const START_WAIT_MS = 60_000;

@@ -5,7 +5,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as delay } from "node:timers/promises";
-import { TransientError } from "../failure.ts";
+import { TransientError } from "./failure.ts";
 
 /** How often a lock that is taken is tried again. */
 const TRY_EVERY_MS = 20;
