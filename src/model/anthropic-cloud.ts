@@ -32,14 +32,28 @@ export async function bedrockModel({ account, ...rest }: CloudModel<"bedrock">):
 export async function vertexModel({ account, ...rest }: CloudModel<"vertex">): Promise<Model> {
   const { AnthropicVertex } = await orExplain(import("@anthropic-ai/vertex-sdk"), "@anthropic-ai/vertex-sdk@1.1.3");
   const { projectId, region, baseUrl } = account;
-  const client = new AnthropicVertex({
-    ...QUIET,
-    projectId,
-    region,
-    ...(baseUrl === null ? {} : { baseURL: baseUrl }),
-  });
+  const open = () =>
+    new AnthropicVertex({ ...QUIET, projectId, region, ...(baseUrl === null ? {} : { baseURL: baseUrl }) });
+  let client: ReturnType<typeof open> | null = null;
   const id = `vertex/${rest.name}`;
-  return claudeModel(client, { ...rest, id, boundTo: id, asksWhyMissed: false });
+  // The client looks for credentials as soon as it is made: one that nobody asks would bring down the process when there are none.
+  const onDemand = {
+    get messages() {
+      return (client ??= open()).messages;
+    },
+  };
+  const model = claudeModel(onDemand, { ...rest, id, boundTo: id, asksWhyMissed: false });
+  return {
+    ...model,
+    async reply(request, signal) {
+      try {
+        return await model.reply(request, signal);
+      } catch (error) {
+        client = null; // One that has found none finds none ever after.
+        throw error;
+      }
+    },
+  };
 }
 
 async function orExplain<T>(loading: Promise<T>, spec: string): Promise<T> {

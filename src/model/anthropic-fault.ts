@@ -24,11 +24,17 @@ const QUOTA_CODES: ReadonlySet<string> = new Set([
 const TOO_LONG =
   /(prompt|input) is too long|exceeds? (the )?context (limit|window)|exceeds? the maximum number of tokens/i;
 
+/** What the clouds' packages say when AWS's or Google's chain ended empty-handed. */
+const NO_CREDENTIALS = /^Failed to (resolve|acquire) .*credentials/;
+
 /** Sent as a plain 400 invalid_request_error. */
 const NO_CREDIT = /credit balance is too low/i;
 
 export function readAnthropicFault(error: unknown): ModelError {
   if (error instanceof ModelError) return error;
+  if (error instanceof APIConnectionError && NO_CREDENTIALS.test(error.message)) {
+    return new ModelError("authentication", `Anthropic: ${error.message}`, { cause: error });
+  }
   if (error instanceof APIConnectionError || !(error instanceof APIError)) {
     // What is not the API's own error comes from the transport: a reset, a body cut short.
     return new ModelError("connection", "The connection to Anthropic broke.", { cause: error });

@@ -1,7 +1,8 @@
 /** What every Model must do, held against the real SDKs over sim/models' wire. Add an adapter to the list and it is held too. */
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import type { Message, ModelFault } from "../../src/model/model.ts";
+import type { Models } from "../../sim/models/models.ts";
+import type { Message, Model, ModelFault } from "../../src/model/model.ts";
 import {
   answerTo,
   ask,
@@ -16,9 +17,9 @@ import {
   startScript,
   textOf,
   work,
-  type Open,
   type Turn,
 } from "../model/adapters.ts";
+import { azure, bedrock, stubClouds, vertex } from "../model/clouds.ts";
 import { askWith, observe, user } from "../model/transcripts.ts";
 
 const operation = { type: "update_file", path: "a", diff: "@@\n-teh\n+the" };
@@ -26,18 +27,28 @@ const patch = "*** Begin Patch\n*** Update File: a\n@@\n-teh\n+the\n*** End Patc
 const replace = { command: "str_replace", path: "a", old_str: "teh", new_str: "the" };
 
 /** Each with the way it edits. */
-const adapters: readonly (readonly [string, Open, readonly [tool: string, input: unknown]])[] = [
+type OpenAny = (models: Models, idleMsMax?: number) => Model | Promise<Model>;
+const adapters: readonly (readonly [string, OpenAny, readonly [tool: string, input: unknown]])[] = [
   ["anthropic", opus, ["edit", replace]],
   ["openai", sol, ["apply_patch", patch]],
   ["openai with its own patch tool", gpt51, ["apply_patch", operation]],
   ["compatible", qwen, ["edit", replace]],
+  ["bedrock", bedrock, ["edit", replace]],
+  ["vertex", vertex, ["edit", replace]],
+  ["azure", azure, ["apply_patch", patch]],
 ];
+
+let clouds: AsyncDisposable;
+beforeAll(async () => {
+  clouds = await stubClouds();
+});
+afterAll(() => clouds[Symbol.asyncDispose]());
 
 describe.each(adapters)("%s", (provider, open, edit) => {
   test("a text reply and what it cost come through", async () => {
     const usage = { input: 7, cachedRead: 1_000, cacheWrite: 200, output: 30, reasoning: 12 };
     await using models = await startScript([{ text: "Hello there.", usage }]);
-    const reply = await ask(open(models), [user("Hi")]);
+    const reply = await ask(await open(models), [user("Hi")]);
     // Chat Completions do not tell what was written to a cache.
     const told = provider === "compatible" ? { ...usage, input: 207, cacheWrite: 0 } : usage;
     expect(reply).toMatchObject({ parts: [{ kind: "text", text: "Hello there." }], stop: "finished", usage: told });
@@ -46,7 +57,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
 
   test("parallel calls go by our names and their observations are taken", async () => {
     await using models = await startScript(work);
-    const model = open(models);
+    const model = await open(models);
     const { replies } = await converse([model, model, model], [user("Fix the typo.")]);
     expect(replies.map(({ stop }) => stop)).toEqual(["tool-calls", "tool-calls", "finished"]);
     const calls = replies.map((reply) => callsOf(reply).map(({ tool, input }) => [tool, input]));
@@ -64,7 +75,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
 
   test("thinking goes back byte for byte, even through a store that reorders keys", async () => {
     await using models = await startScript(work);
-    const model = open(models);
+    const model = await open(models);
     const first = await ask(model, [user("Fix the typo.")]);
     await ask(model, [user("Fix the typo."), reorder(said(first)), answerTo(first)]);
     expect(ownBytes(first)).toMatch(/signature|encrypted_content|reasoning_content/);
@@ -77,7 +88,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
       { do: [{ do: "shell", command: "make" }] },
       { text: "Done." },
     ]);
-    const model = open(models);
+    const model = await open(models);
     const { messages } = await converse([model, model, model], [user("Fix the typo.")]);
     await ask(model, [...messages, user("Report now.")]);
     const bodies = models.requests.map(({ body }) => readBody(body));
@@ -94,7 +105,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
   test("the vendor's cache is read again, also after a turn of thirty calls", async () => {
     const many = Array.from({ length: 30 }, (_, i) => ({ do: "shell", command: `echo ${i}` }) as const);
     await using models = await startScript([{ do: [...many] }, { do: [...many] }, { text: "Done." }]);
-    const model = open(models);
+    const model = await open(models);
     const { replies } = await converse([model, model, model], [user("A long brief. ".repeat(1_000))]);
     const [first, second, third] = replies.map(({ usage }) => usage);
     expect(first?.cachedRead).toBe(0);
@@ -118,36 +129,38 @@ describe.each(adapters)("%s", (provider, open, edit) => {
   ])("%s is an error in our words, and asked once", async (_, fault, expected) => {
     await using models = await startScript([{ thinking: "Hm.", text: "Hello.", fault }]);
     const retryAfterMs = fault.kind === "status" && fault.retryAfter ? fault.retryAfter * 1_000 : null;
-    await expect(ask(open(models), [user("Hi")])).rejects.toMatchObject({
+    await expect(ask(await open(models), [user("Hi")])).rejects.toMatchObject({
       name: "ModelError",
       fault: expected,
       retryAfterMs,
     });
     expect(models.requests).toHaveLength(1);
-    expect(textOf(await ask(open(models), [user("Hi")]))).toBe("Hello.");
+    expect(textOf(await ask(await open(models), [user("Hi")]))).toBe("Hello.");
   });
 
   test("nobody listening is a connection fault", async () => {
     const models = await startScript([{ text: "Hello." }]);
     await models.close();
-    await expect(ask(open(models), [user("Hi")])).rejects.toMatchObject({ fault: "connection" });
+    await expect(ask(await open(models), [user("Hi")])).rejects.toMatchObject({ fault: "connection" });
   });
 
   test("a prompt longer than the window is told apart from a wrong request", async () => {
     await using models = await startScript([{ text: "Hello." }], { windowMax: 2_000 });
-    await expect(ask(open(models), [user("long ".repeat(5_000))])).rejects.toMatchObject({ fault: "window-exceeded" });
+    await expect(ask(await open(models), [user("long ".repeat(5_000))])).rejects.toMatchObject({
+      fault: "window-exceeded",
+    });
   });
 
   test.each([0, 4])("a stream silent after %i events has stalled", async (afterEvents) => {
     await using models = await startScript([{ text: "Hello.", fault: { kind: "stall", afterEvents } }]);
-    await expect(ask(open(models, 150), [user("Hi")])).rejects.toMatchObject({ fault: "stalled" });
+    await expect(ask(await open(models, 150), [user("Hi")])).rejects.toMatchObject({ fault: "stalled" });
   });
 
   test("an abort in the middle of a stream rejects at once with its reason", async () => {
     await using models = await startScript([{ text: "word ".repeat(200), chunkDelayMs: 50 }]);
     const stop = new AbortController();
     const reason = new Error("stopped by the asker");
-    const run = open(models).reply(askWith([user("Hi")]), stop.signal);
+    const run = (await open(models)).reply(askWith([user("Hi")]), stop.signal);
     await expect.poll(() => models.requests.length).toBe(1);
     const abortedAt = performance.now();
     stop.abort(reason);
@@ -157,7 +170,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
 
   test("events nobody has heard of are passed over", async () => {
     await using models = await startScript([{ text: "Hello.", fault: { kind: "unknown-event" } }]);
-    expect(textOf(await ask(open(models), [user("Hi")]))).toBe("Hello.");
+    expect(textOf(await ask(await open(models), [user("Hi")]))).toBe("Hello.");
   });
 
   test("a call cut off by the output limit is not returned, and the run can go on", async () => {
@@ -171,7 +184,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
       fault,
     };
     await using models = await startScript([cut, { text: "Done." }]);
-    const model = open(models);
+    const model = await open(models);
     const reply = await ask(model, [user("Go.")]);
     expect([reply.stop, callsOf(reply).map(({ input }) => input)]).toEqual(["output-limit", [{ command: "ls" }]]);
     const next = [user("Go."), said(reply), answerTo(reply), user("You were cut off.")];
@@ -185,7 +198,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
       fault: { kind: "max-tokens" },
     };
     await using models = await startScript([cut, { text: "Done." }]);
-    const model = open(models);
+    const model = await open(models);
     const reply = await ask(model, [user("Go.")]);
     expect([reply.stop, callsOf(reply)]).toEqual(["output-limit", []]);
     expect((await ask(model, [user("Go."), said(reply), user("You were cut off.")])).stop).not.toBe("output-limit");
@@ -194,7 +207,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
   test("malformed input reaches us as raw text, and the model can be told", async () => {
     const fault = { kind: "malformed-input" } as const;
     await using models = await startScript([{ do: [{ do: "shell", command: "ls -la" }], fault }, { text: "Sorry." }]);
-    const model = open(models);
+    const model = await open(models);
     const { replies } = await converse([model, model], [user("Go.")]);
     expect(replies.flatMap(callsOf).map(({ input }) => input)).toEqual([expect.stringMatching(/^\{.*command/)]);
     expect(replies.map(({ stop }) => stop)).toEqual(["tool-calls", "finished"]);
@@ -202,7 +215,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
 
   test("a refusal is an end of its own, with nothing to run", async () => {
     await using models = await startScript([{ do: [{ do: "shell", command: "ls" }], fault: { kind: "refusal" } }]);
-    const reply = await ask(open(models), [user("Go.")]);
+    const reply = await ask(await open(models), [user("Go.")]);
     expect(reply).toMatchObject({
       stop: "refused",
       parts: [{ kind: "text", text: "I can't help with that." }],
@@ -212,7 +225,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
 
   test("an empty reply leaves a transcript the vendor takes", async () => {
     await using models = await startScript([{ text: "Hello.", fault: { kind: "empty" } }]);
-    const model = open(models);
+    const model = await open(models);
     const reply = await ask(model, [user("Go.")]);
     expect([reply.stop, reply.parts]).toEqual(["finished", []]);
     expect(textOf(await ask(model, [user("Go."), said(reply), user("Please report.")]))).toBe("Hello.");
@@ -234,7 +247,7 @@ describe.each(adapters)("%s", (provider, open, edit) => {
       observe(["functions.shell:0", "", true], ["x".repeat(80), " ", true]),
       user(" \n"),
     ];
-    expect(textOf(await ask(open(models), odd))).toBe("Fine.");
+    expect(textOf(await ask(await open(models), odd))).toBe("Fine.");
   });
 });
 

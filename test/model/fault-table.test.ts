@@ -2,15 +2,12 @@
  * Every way a vendor is known to fail, and how it must end: over the stand-in's wire, through the SDKs and the retry, with the
  * transcript asked again where the run would go on. The same table for every adapter; what a wire cannot play it is excused from.
  */
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Models } from "../../sim/models/models.ts";
 import { ModelError, type Message, type Model, type ModelReply } from "../../src/model/model.ts";
 import { replyWithRetry } from "../../src/model/retry.ts";
 import { answerTo, callsOf, opus, qwen, said, sol, startScript, type Turn } from "./adapters.ts";
-import { azure, bedrock, identifyAtGoogle, vertex } from "./clouds.ts";
+import { azure, bedrock, stubClouds, vertex } from "./clouds.ts";
 import { faultTable, lsInput, plain, type Wire } from "./fault-rows.ts";
 import { askWith, user } from "./transcripts.ts";
 
@@ -23,19 +20,11 @@ const adapters: Readonly<Record<Wire, (models: Models, idleMsMax: number) => Mod
   azure,
 };
 
-let dir: string;
+let clouds: AsyncDisposable;
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), "faults-"));
-  await writeFile(join(dir, "subject"), "who-I-am");
-  vi.stubEnv("AWS_ACCESS_KEY_ID", "AKIASIM");
-  vi.stubEnv("AWS_SECRET_ACCESS_KEY", "sim-secret");
-  vi.stubEnv("GOOGLE_CLOUD_PROJECT", "acme");
-  vi.stubEnv("GOOGLE_APPLICATION_CREDENTIALS", join(dir, "google.json"));
+  clouds = await stubClouds();
 });
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await rm(dir, { recursive: true });
-});
+afterAll(() => clouds[Symbol.asyncDispose]());
 
 const signal = new AbortController().signal;
 /** Long enough for a slow machine's first event, short enough to wait for thrice. */
@@ -45,7 +34,6 @@ describe.each(Object.keys(adapters).filter(isWire))("%s", (wire) => {
   test.each(faultTable.filter(({ not = [] }) => !not.includes(wire)))("$name", async (row) => {
     const turn: Turn = { ...(row.turn ?? plain), ...(row.fault ? { fault: row.fault } : {}) };
     await using models = await startScript([turn, { text: "Done." }], row.tokens);
-    if (wire === "vertex") await identifyAtGoogle(dir, models);
     const model = await adapters[wire](models, row.fault?.kind === "stall" ? STALL_MS : 20_000);
     const waits: number[] = [];
     const outcome = await outcomeOf(model, [user("Go on with all that is to be done.")], waits);
