@@ -6,6 +6,7 @@ const USAGE = `pullwright COMMAND
   serve [--with-worker]      take deliveries from GitHub
   worker                     work on queued tasks
   run [--json] "TASK"        do a task in this checkout, without GitHub; edits stay uncommitted
+  resume [--json] [RUN]      go on with a run of this checkout that was stopped or lost, at the turn where it was
   tasks [--limit N]          what was asked, newest first
   show RUN [--json]          one run's journal
   deliveries [--limit N]     what GitHub sent and why it started something or not
@@ -39,6 +40,8 @@ async function loadCommand(name: string | undefined): Promise<Command | null> {
       return (await import("./cli/serve.ts")).worker;
     case "run":
       return (await import("./cli/run.ts")).run;
+    case "resume":
+      return (await import("./cli/resume.ts")).resume;
     case "tasks":
       return (await import("./cli/lists.ts")).tasks;
     case "show":

@@ -65,8 +65,18 @@ export type FileEditReport = {
   readonly isCut: boolean;
 };
 
+/** Where a run without a forge works (absolute), and whether another model looks at its change: asked for once, kept when it is resumed. */
+export type LocalStart = { readonly root: string; readonly wantsOpinion: boolean };
+
 export type JournalEntry =
-  | { readonly kind: "started"; readonly attempt: number; readonly goal: Goal | "local"; readonly title: string }
+  | {
+      readonly kind: "started";
+      readonly attempt: number;
+      readonly goal: Goal | "local";
+      readonly title: string;
+      /** Of a run without a forge. */
+      readonly local?: LocalStart;
+    }
   | {
       readonly kind: "workspace-ready";
       readonly baseSha: string;

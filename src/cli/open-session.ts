@@ -18,12 +18,15 @@ export async function openSession(workspace: string): Promise<SandboxSession> {
   });
 }
 
-/** Aborted when someone presses Ctrl-C or stops us, so that a session is closed and a folder given back to its owner. */
-export function untilInterrupted(): AbortSignal {
+/**
+ * Aborted when someone presses Ctrl-C or stops us, so that a session is closed and a folder given back to its owner. `next` is
+ * added to what is said then.
+ */
+export function untilInterrupted(next = ""): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) {
     process.once(name, () =>
-      controller.abort(new UserError(`Stopped by ${name}. Edits made so far are in the folder.`)),
+      controller.abort(new UserError(`Stopped by ${name}. Edits made so far are in the folder.${next}`)),
     );
   }
   return controller.signal;

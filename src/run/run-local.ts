@@ -1,8 +1,11 @@
-/** A run in a person's own checkout: no forge, no database. Edits stay as uncommitted changes; the .git folder cannot be written. */
+/**
+ * A run in a person's own checkout: no forge, no database. Edits stay as uncommitted changes; the .git folder cannot be written.
+ * A run that was lost goes on from what it wrote; what was settled before its agent began is not settled again.
+ */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SILENT } from "../agent/inbox.ts";
-import type { Journal, JournalEntry } from "../journal.ts";
+import type { CommandRun, Journal, JournalEntry } from "../journal.ts";
 import type { ModelChain } from "../model/model.ts";
 import type { ModelRole } from "../model/roles.ts";
 import type { FileChange, Outcome } from "../outcome.ts";
@@ -13,7 +16,7 @@ import type { RunLimits } from "../settings.ts";
 import { parseRepoSettings, SETTINGS_PATH } from "./repo-settings.ts";
 import { renderBrief, renderGuidance } from "./brief.ts";
 import { runChecks } from "./verify.ts";
-import { work, wordsOf } from "./work.ts";
+import { work, wordsOf, type WorkEnd } from "./work.ts";
 
 export type LocalParts = {
   readonly openModels: (role: ModelRole) => Promise<ModelChain>;
@@ -30,14 +33,15 @@ export type LocalParts = {
 
 /** Does `text` in the checkout at `root` (absolute). The outcome is the journal's last entry too. */
 export async function runLocal(parts: LocalParts, root: string, text: string, signal: AbortSignal): Promise<Outcome> {
-  const { journal, sandbox } = parts;
-  const attempt = 1 + parts.written.filter(({ kind }) => kind === "started").length;
-  await journal.append({ kind: "started", attempt, goal: "local", title: text });
+  const { journal, sandbox, written, wantsOpinion } = parts;
+  const attempt = 1 + written.filter(({ kind }) => kind === "started").length;
+  await journal.append({ kind: "started", attempt, goal: "local", title: text, local: { root, wantsOpinion } });
   const opening = { workspaceDir: root, readOnlyPaths: [".git"], limits: SANDBOX_LIMITS };
   await using session = await sandbox.open({ ...opening, isReadOnly: false });
   await using readOnlySession = lazySession(() => sandbox.open({ ...opening, isReadOnly: true }));
   const settings = await parseRepoSettings(await readIfThere(join(root, SETTINGS_PATH)));
-  const before = await runChecks(session, settings.checks, signal);
+  const begun = readBegun(written);
+  const before = begun?.before ?? (await verify(journal, session, settings.checks, signal));
   const guidance = await readIfThere(join(root, "AGENTS.md"));
   const files = guidance === "" ? [] : [{ path: "AGENTS.md", text: guidance, isCut: false }];
   const checks = before.map(({ command, exitCode }) => ({ command, exitCode }));
@@ -45,25 +49,45 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
   const { enabled, tests } = settings.second_opinion;
   const ended = await work(
     {
-      ...{ goal: "change", journal, session, readOnlySession, inbox: SILENT, written: parts.written },
+      ...{ goal: "change", journal, session, readOnlySession, inbox: SILENT, written },
       ...{ openModels: parts.openModels, limits: parts.limits, cacheKey: parts.cacheKey, now: parts.now },
-      ...{ brief: renderBrief({ task: text, ...rest }), guidance: renderGuidance(rest.guidance) },
-      opinion:
-        parts.wantsOpinion && enabled ? { readDiff: () => readLocalDiff(session, signal), isTested: tests } : null,
+      ...{ brief: begun?.brief ?? renderBrief({ task: text, ...rest }), guidance: renderGuidance(rest.guidance) },
+      opinion: wantsOpinion && enabled ? { readDiff: () => readLocalDiff(session, signal), isTested: tests } : null,
       charge: async () => ({ kind: "ok" }), // A person's own run has no ledger; the journal holds each reply's cost.
     },
     signal,
   );
-  const outcome = await readOutcome(parts, session, { ended, before, commands: settings.checks }, signal);
+  const outcome = await readOutcome(parts, session, { ended, before }, signal);
   await journal.append({ kind: "finished", outcome });
   return outcome;
 }
 
-type Ended = {
-  readonly ended: Awaited<ReturnType<typeof work>>;
-  readonly before: Awaited<ReturnType<typeof runChecks>>;
-  readonly commands: readonly string[];
-};
+/** What a lost run had settled: its brief, and how the checks stood before anything was changed. Null when it was lost before that. */
+function readBegun(written: readonly JournalEntry[]): { brief: string; before: readonly CommandRun[] } | null {
+  const at = written.findIndex(({ kind }) => kind === "briefed");
+  const briefed = written[at];
+  if (briefed?.kind !== "briefed") return null;
+  const since = written.findLastIndex(({ kind }, i) => kind === "started" && i < at);
+  const before = written.slice(since + 1, at);
+  return {
+    brief: briefed.brief,
+    before: before.flatMap((entry) => (entry.kind === "verified" ? [entry.command] : [])),
+  };
+}
+
+async function verify(
+  journal: Journal,
+  session: SandboxSession,
+  commands: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly CommandRun[]> {
+  const runs = await runChecks(session, commands, signal);
+  for (const command of runs) await journal.append({ kind: "verified", command });
+  return runs;
+}
+
+/** The checks to be run again are those of `before`: the agent may have edited the file that names them. */
+type Ended = { readonly ended: WorkEnd; readonly before: readonly CommandRun[] };
 
 async function readOutcome(
   parts: LocalParts,
@@ -77,8 +101,8 @@ async function readOutcome(
   const words = wordsOf(it.ended, "Local work");
   const files = await listLocalChanges(session, signal);
   if (files.length === 0) return { kind: "nothing-changed", summary: words.summary, ending, spend };
-  const after = await runChecks(session, it.commands, signal);
-  for (const command of after) await parts.journal.append({ kind: "verified", command });
+  const names = it.before.map(({ command }) => command);
+  const after = await verify(parts.journal, session, names, signal);
   const checks = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
   const { commands, opinion } = it.ended;
   return { kind: "changed", ...words, commit: "", files, commands, checks, opinion, ending, spend };
