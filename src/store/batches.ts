@@ -9,6 +9,10 @@ const KEPT_MS_MAX = 7 * 24 * 60 * 60_000;
 const RESULT_BYTES_MAX = 8_000_000;
 
 export function postgresBatches(sql: Sql): BatchStore {
+  return { ...questions(sql), ...answers(sql) };
+}
+
+function questions(sql: Sql): Pick<BatchStore, "find" | "claim" | "place" | "unclaim" | "forget"> {
   return {
     async find(key) {
       const [row] = await sql.query<PlacedRow>(
@@ -32,6 +36,17 @@ export function postgresBatches(sql: Sql): BatchStore {
     async place(keys, batchId) {
       await sql.query("UPDATE pullwright.batch_requests SET batch_id = $2 WHERE key = ANY($1)", [keys, batchId]);
     },
+    async unclaim(keys) {
+      await sql.query("DELETE FROM pullwright.batch_requests WHERE key = ANY($1) AND batch_id IS NULL", [keys]);
+    },
+    async forget(key) {
+      await sql.query("DELETE FROM pullwright.batch_requests WHERE key = $1", [key]);
+    },
+  };
+}
+
+function answers(sql: Sql): Pick<BatchStore, "settle" | "settleRest" | "take"> {
+  return {
     async settle(batchId, { key, result }) {
       const kept = Buffer.byteLength(result) > RESULT_BYTES_MAX ? "null" : result;
       await sql.query("UPDATE pullwright.batch_requests SET result = $3 WHERE batch_id = $1 AND key = $2", [
@@ -52,12 +67,6 @@ export function postgresBatches(sql: Sql): BatchStore {
         [key],
       );
       return rows.length > 0;
-    },
-    async unclaim(keys) {
-      await sql.query("DELETE FROM pullwright.batch_requests WHERE key = ANY($1) AND batch_id IS NULL", [keys]);
-    },
-    async forget(key) {
-      await sql.query("DELETE FROM pullwright.batch_requests WHERE key = $1", [key]);
     },
   };
 }
