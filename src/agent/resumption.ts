@@ -1,6 +1,7 @@
 /** Where an agent goes on that another process began: its messages, and the turn that was not finished. Pure. */
 import type { JournalEntry, ToolCall } from "../journal.ts";
 import type { Message } from "../model/model.ts";
+import { effectOf } from "../tools/tool.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import { LOST, readTranscript, type Replied } from "./transcript.ts";
 import type { Observed } from "./turn.ts";
@@ -29,8 +30,10 @@ export function readResumption(written: readonly JournalEntry[], brief: string, 
   if (reply?.kind !== "model-replied") {
     return { kind: "fresh", messages: [{ kind: "user", text: brief }], turn: 0, lastText: "", open: null };
   }
-  const isReader = (name: string) =>
-    name === "report" || tools.find(({ spec }) => spec.name === name)?.effect === "reads";
+  const isReader = (call: ToolCall) => {
+    const tool = tools.find(({ spec }) => spec.name === call.tool);
+    return call.tool === "report" || (tool !== undefined && effectOf(tool, call.input) === "reads");
+  };
   const open = readOpenTurn(reply, written.slice(last + 1), isReader);
   return {
     kind: "resumed",
@@ -45,7 +48,7 @@ export function readResumption(written: readonly JournalEntry[], brief: string, 
 function readOpenTurn(
   reply: Replied,
   after: readonly JournalEntry[],
-  isReader: (tool: string) => boolean,
+  isReader: (call: ToolCall) => boolean,
 ): OpenTurn | null {
   if (after.some(({ kind }) => kind === "steered")) return null;
   const calls = reply.parts.flatMap((part) => (part.kind === "call" ? [part.call] : []));
@@ -54,7 +57,7 @@ function readOpenTurn(
   const done = new Set(observed.map(({ observation }) => observation.callId));
   // A report is a value in our memory, so it is handed in again; a reader may look again; a writer that was not begun is begun.
   const waiting = calls.filter(({ id, tool }) => !done.has(id) || tool === "report");
-  const isLost = ({ id, tool }: ToolCall) => called.has(id) && !done.has(id) && !isReader(tool);
+  const isLost = (call: ToolCall) => called.has(call.id) && !done.has(call.id) && !isReader(call);
   if (waiting.length === 0) return null;
   return { reply, observed, lost: waiting.filter(isLost), rest: waiting.filter((call) => !isLost(call)) };
 }
