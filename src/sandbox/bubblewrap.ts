@@ -67,7 +67,7 @@ class Opener {
     const etcPaths = writeEtcFolder(join(stateDir, "etc"));
     const cgroup = await this.#openCgroup(opening.limits);
     if (cgroup) undo.defer(() => cgroup.close());
-    const uid = await this.#takeOwnership(workspaceDir, stateDir, undo);
+    const uid = await this.#takeOwnership({ ...opening, workspaceDir }, stateDir, undo);
 
     const wanted: Bind[] = [
       { source: join(stateDir, "etc"), target: "/etc", isWritable: false },
@@ -92,10 +92,15 @@ class Opener {
   }
 
   /** The uid commands run as, or null when we are an ordinary user and they run as us. */
-  async #takeOwnership(workspaceDir: string, stateDir: string, undo: AsyncDisposableStack): Promise<number | null> {
+  async #takeOwnership(
+    { workspaceDir, owner }: SandboxOpening,
+    stateDir: string,
+    undo: AsyncDisposableStack,
+  ): Promise<number | null> {
     if (process.getuid?.() !== 0) return null;
-    const uid = await this.#owners.take(workspaceDir);
-    undo.defer(() => this.#owners.giveBack(workspaceDir));
+    // A change of owner would copy every file of an overlay.
+    const uid = owner ?? (await this.#owners.take(workspaceDir));
+    if (uid !== owner) undo.defer(() => this.#owners.giveBack(workspaceDir));
     await giveStateFolder(stateDir, uid);
     return uid;
   }

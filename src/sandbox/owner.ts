@@ -86,7 +86,8 @@ export function isSandboxUid(uid: number): boolean {
   return uid >= UIDS.first && uid <= UIDS.last;
 }
 
-async function pickUid(): Promise<number> {
+/** For one run: nobody else has it. */
+export async function pickUid(): Promise<number> {
   const map = await readFile("/proc/self/uid_map", "utf8");
   const isMapped = map.split("\n").some((line) => {
     const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number);

@@ -19,6 +19,8 @@ export type SandboxOpening = {
   /** A review or an answer gets a workspace it cannot write. */
   readonly isReadOnly: boolean;
   readonly limits: SandboxLimits;
+  /** The host's uid and gid that all of the workspace belongs to already; without it a driver started as root gives it one. */
+  readonly owner?: number | null;
 };
 
 export type Exec = {
