@@ -26,7 +26,10 @@ export type Rewritten =
   | { readonly kind: "open"; readonly line: number };
 
 export function rewrite({ given, own, fresh, ending, move }: Quotation): Rewritten {
-  const { head, tail } = findSharedEnds(given, fresh);
+  const ends = findSharedEnds(given, fresh);
+  const { head, tail } = ends;
+  const twin = findTwin({ given, own, fresh }, ends);
+  if (twin !== null) return { kind: "open", line: twin };
   const old = own.slice(head, own.length - tail);
   const moved = move(fresh.slice(head, fresh.length - tail));
   if (moved === null) return { kind: "open", line: head };
@@ -46,14 +49,31 @@ export function rewrite({ given, own, fresh, ending, move }: Quotation): Rewritt
   return { kind: "text", text: join([...own.slice(0, head), ...middle, ...own.slice(own.length - tail)], ending) };
 }
 
+type SharedEnds = { readonly head: number; readonly tail: number };
+
 /** How many lines both begin and end with. What stands below their last newline is no line, so it is the end of both. */
-function findSharedEnds(a: readonly string[], b: readonly string[]): { readonly head: number; readonly tail: number } {
+function findSharedEnds(a: readonly string[], b: readonly string[]): SharedEnds {
   const most = Math.min(a.length, b.length);
   let tail = a.at(-1) === "" && b.at(-1) === "" ? 1 : 0;
   let head = 0;
   while (head < most - tail && a[head] === b[head]) head += 1;
   while (tail < most - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail += 1;
   return { head, tail };
+}
+
+/**
+ * Of lines that the call calls equal, which one goes, or before which one the new one stands: all the same when the file's own are equal
+ * too. The index of a line that is not, else null.
+ */
+function findTwin({ given, own, fresh }: Pick<Quotation, "given" | "own" | "fresh">, { head, tail }: SharedEnds) {
+  const [oldEnd, freshEnd] = [given.length - tail, fresh.length - tail];
+  if (given.length === fresh.length || (oldEnd > head && freshEnd > head)) return null;
+  for (let at = head - 1, back = 1; at >= 0 && given[oldEnd - back] === fresh[freshEnd - back]; at -= 1, back += 1) {
+    const [one, other] = [own[at], own[oldEnd - back]];
+    const isOther = one?.text !== (freshEnd === head ? other?.text : given[at]) || one?.ending !== other?.ending;
+    if (isOther) return at;
+  }
+  return null;
 }
 
 function withIndent(line: string, like: string): string {

@@ -122,6 +122,8 @@ const refusals: readonly (readonly [name: string, file: string, oldText: string,
   ["two quoted words of the file's quotes that change", "“a” and “b”\n", '"a" and "b"\n', '"c" and "d"\n'],
   ["new lines in spaces like the old ones, in a file of tabs", "\tif a {\n", "    if a {\n", "    if b {\n"],
   ["endings that change with more than them", "a\r\nb\r\n", "a \r\nb\r\n", "a\nb\n"],
+  ["one of two blank lines less, where the file's differ", "}\n  \n\n", "}\n\n\n", "}\n\n"],
+  ["a line twice that the file has with space behind it", "x \ny\n", "x\ny", "x\nx\ny"],
   ["new lines in tabs and spaces below old ones in spaces", "\tif a {\n", "    if a {\n", "\tif (a) {\n      x\n"],
 ];
 
