@@ -20,7 +20,7 @@ const QUIET = { maxRetries: 0, logLevel: "off" } as const;
 
 /** Throws UserError when the package is not there. */
 export async function bedrockModel({ account, ...rest }: CloudModel<"bedrock">): Promise<Model> {
-  const { AnthropicBedrock } = await orExplain(import("@anthropic-ai/bedrock-sdk"), "@anthropic-ai/bedrock-sdk@1.1.2");
+  const { AnthropicBedrock } = await orExplain(import("@anthropic-ai/bedrock-sdk"), "@anthropic-ai/bedrock-sdk");
   const { region, baseUrl } = account;
   const baseURL = baseUrl ?? `https://bedrock-runtime.${region}.amazonaws.com`;
   const client = new AnthropicBedrock({ ...QUIET, awsRegion: region, baseURL });
@@ -30,7 +30,7 @@ export async function bedrockModel({ account, ...rest }: CloudModel<"bedrock">):
 
 /** Throws UserError when the package is not there. */
 export async function vertexModel({ account, ...rest }: CloudModel<"vertex">): Promise<Model> {
-  const { AnthropicVertex } = await orExplain(import("@anthropic-ai/vertex-sdk"), "@anthropic-ai/vertex-sdk@1.1.3");
+  const { AnthropicVertex } = await orExplain(import("@anthropic-ai/vertex-sdk"), "@anthropic-ai/vertex-sdk");
   const { projectId, region, baseUrl } = account;
   const open = () =>
     new AnthropicVertex({ ...QUIET, projectId, region, ...(baseUrl === null ? {} : { baseURL: baseUrl }) });
@@ -56,14 +56,14 @@ export async function vertexModel({ account, ...rest }: CloudModel<"vertex">): P
   };
 }
 
-async function orExplain<T>(loading: Promise<T>, spec: string): Promise<T> {
+async function orExplain<T>(loading: Promise<T>, name: string): Promise<T> {
   try {
     return await loading;
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) throw error;
     throw new UserError(
-      `This model needs a package that is not installed, because most installations do without its size. ` +
-        `Run \`npm install --no-save ${spec}\` in Pullwright's folder.`,
+      `This model needs the optional package \`${name}\`, which is not installed. Whoever runs this App can run ` +
+        `\`npm ci --omit=dev\` in its folder, without \`--omit=optional\`; then ask again.`,
       { cause: error },
     );
   }
