@@ -20,7 +20,7 @@ const shell = (command: string) => ({ do: "shell", command }) as const;
 const report = { do: "call", tool: "report", input: { title: "Say hello", summary: "One letter." } } as const;
 
 /** A checkout with a check that fails until the greeting is right, and the stand-in for a vendor. */
-async function openScratch(turns: Turns) {
+async function openScratch(turns: Turns, others: Script["conversations"] = []) {
   const stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "pw-resume-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
@@ -31,9 +31,8 @@ async function openScratch(turns: Turns) {
   await execa("git", ["init", "--quiet"], { cwd: work, env: GIT_ENV, extendEnv: false });
   await execa("git", ["add", "--all"], { cwd: work, env: GIT_ENV, extendEnv: false });
   await execa("git", ["commit", "--quiet", "-m", "start"], { cwd: work, env: GIT_ENV, extendEnv: false });
-  const models = stack.use(
-    await startModels({ script: { conversations: [{ name: "local", match: "say hello", turns }] } }),
-  );
+  const conversations = [...others, { name: "local", match: "say hello", turns }];
+  const models = stack.use(await startModels({ script: { conversations } }));
   const env = {
     ...{ PATH: process.env["PATH"] ?? "", HOME: dir, PULLWRIGHT_DATA: join(dir, "data") },
     ...{ ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl },
@@ -41,8 +40,8 @@ async function openScratch(turns: Turns) {
   const pullwright = (args: readonly string[], cwd = work) =>
     execa(BIN, [...args], { cwd, env, extendEnv: false, reject: false, timeout: 50_000 });
   /** Begins a run; the caller kills it. */
-  const begin = (): ChildProcess => {
-    const child = spawn(BIN, ["run", "say hello"], { cwd: work, env, stdio: "ignore" });
+  const begin = (...options: string[]): ChildProcess => {
+    const child = spawn(BIN, ["run", ...options, "say hello"], { cwd: work, env, stdio: "ignore" });
     stack.defer(() => void child.kill("SIGKILL"));
     return child;
   };
@@ -176,6 +175,24 @@ test("a run lost before its first reply is briefed as it was, and one lost twice
   expect(ended.exitCode, ended.stderr).toBe(0);
   expect(askedTurns(models)).toEqual([0, 0, 1, 1, 2]);
   expect(await readFile(join(work, "log.txt"), "utf8")).toBe("one\ntwo\n");
+});
+
+test("a run killed while its change is looked at keeps the author's work and asks the reviewer again", async () => {
+  const approves = { do: "call", tool: "report", input: { summary: "Right as it is.", findings: [] } } as const;
+  const reviewer = { name: "reviewer", match: "# The change to review", turns: [{ do: [approves], ...stalls }] };
+  const author: Turns = [{ do: [shell("sed -i s/helo/hello/ greet.sh")] }, { do: [report] }];
+  await using scratch = await openScratch(author, [reviewer]);
+  const { models } = scratch;
+  const child = scratch.begin("--review");
+  await expect.poll(() => models.requests.length, { timeout: 30_000 }).toBe(3);
+  await kill(child);
+  const ended = await scratch.pullwright(["resume"]);
+  expect(ended.exitCode, ended.stderr).toBe(0);
+  expect(models.requests.map(({ conversation }) => conversation)).toEqual(["local", "local", "reviewer", "reviewer"]);
+  const [name = ""] = await scratch.journals();
+  expect((await readEntries(join(scratch.runs, name))).at(-1)).toMatchObject({
+    outcome: { kind: "changed", title: "Say hello", opinion: { verdict: "approves" } },
+  });
 });
 
 test("resume refuses what it cannot go on with, and says why", async () => {
