@@ -17,7 +17,7 @@ export function renderCost(rows: readonly Row[]): string {
   const head = ["harness", "wire", "rounds", "wall s", "CPU s", "spread", "wall ms/turn", "CPU ms/turn", "ratio"];
   const ours = slope(rows[0], "cpuMs");
   const body = rows.map((row) => {
-    const long = row.sessions.at(-1) ?? [];
+    const long = longest(row);
     const cpus = long.map(({ cpuMs }) => cpuMs);
     return [
       ...[row.harness.name, row.harness.wire, String(long.length)],
@@ -119,17 +119,25 @@ export function renderWorker({ turns, inTurn, atOnce }: Workers): string {
 }
 
 function each(row: Row, read: (session: Session) => number): string {
-  return row.sessions.map((sessions) => of(sessions, read).toFixed(2)).join(" / ");
+  return row.sessions.map((sessions) => (sessions.length > 0 ? of(sessions, read).toFixed(2) : "-")).join(" / ");
 }
 
 function of(sessions: readonly Session[], read: (session: Session) => number): number {
   return median(sessions.map(read));
 }
 
-/** Between the middle and the long session, so that the start is not in it. */
+/** Of the most turns that were played. */
+function longest(row: Row): readonly Session[] {
+  return row.sessions.findLast((sessions) => sessions.length > 0) ?? [];
+}
+
+/** Between the two longest sessions that were played, so that the start is not in it. */
 function slope(row: Row | undefined, key: "wallMs" | "cpuMs"): number {
-  const [, middle, long] = row?.sessions.map((sessions) => of(sessions, (session) => session[key])) ?? [];
-  return ((long ?? Number.NaN) - (middle ?? Number.NaN)) / (TURNS[2] - TURNS[1]);
+  const points = (row?.sessions ?? []).flatMap((sessions, i) =>
+    sessions.length > 0 ? [{ turns: TURNS[i] ?? 0, ms: of(sessions, (session) => session[key]) }] : [],
+  );
+  const [before, last] = points.slice(-2);
+  return before && last ? (last.ms - before.ms) / (last.turns - before.turns) : Number.NaN;
 }
 
 const percent = (share: number, digits: number): string => `${(share * 100).toFixed(digits)} %`;
