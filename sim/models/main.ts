@@ -14,6 +14,6 @@ const script: Script = values.script
 
 const port = Number(values.port);
 const models = await startModels({ port, script, ...(values.host === undefined ? {} : { host: values.host }) });
-const { url, anthropicBaseUrl, openaiBaseUrl } = models;
-process.stdout.write(`${JSON.stringify({ url, anthropicBaseUrl, openaiBaseUrl })}\n`);
+const { url, anthropicBaseUrl, openaiBaseUrl, compatibleBaseUrl } = models;
+process.stdout.write(`${JSON.stringify({ url, anthropicBaseUrl, openaiBaseUrl, compatibleBaseUrl })}\n`);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void models.close());
