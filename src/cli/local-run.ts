@@ -4,6 +4,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../failure.ts";
 import type { Journal, JournalEntry } from "../journal.ts";
+import { modelKeys } from "../model-settings.ts";
 import { openModels, type ModelRole } from "../model/roles.ts";
 import { renderOutcome } from "../ops/outcome-text.ts";
 import { renderEntry } from "../ops/tables.ts";
@@ -34,7 +35,7 @@ export async function carryOut(settings: Settings, run: LocalRun): Promise<numbe
   openModels(settings, "author"); // A missing key is told before anything is opened.
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
-  const keys = [settings.anthropic?.apiKey, settings.openai?.apiKey].filter((key) => key !== undefined);
+  const keys = modelKeys(settings);
   const journal = redacting(aloud(fileJournal(path, Date.now), { asJson, from: written.length }), keys);
   const parts = {
     openModels: async (role: ModelRole) => openModels(settings, role),

@@ -12,6 +12,9 @@ import { GIT_ENV } from "../workspace/repository.ts";
 
 const BIN = join(import.meta.dirname, "../../bin/pullwright");
 
+/** Of a provider that takes no part, in no form that one would know it by. */
+const OTHER_KEY = "plain-words-of-another-provider";
+
 /** The reply begins and never ends, the first time. */
 const stalls = { fault: { kind: "stall" } } as const;
 
@@ -36,6 +39,7 @@ async function openScratch(turns: Turns, others: Script["conversations"] = []) {
   const env = {
     ...{ PATH: process.env["PATH"] ?? "", HOME: dir, PULLWRIGHT_DATA: join(dir, "data") },
     ...{ ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl },
+    ...{ PULLWRIGHT_COMPATIBLE_URL: models.compatibleBaseUrl, PULLWRIGHT_COMPATIBLE_KEY: OTHER_KEY },
   };
   const pullwright = (args: readonly string[], cwd = work) =>
     execa(BIN, [...args], { cwd, env, extendEnv: false, reject: false, timeout: 50_000 });
@@ -132,10 +136,11 @@ test("a run killed in the middle of a command goes on with the next turn; nothin
 
 test("a run killed while a reply is on its way asks for that one again, and a torn last line is cut off and said", async () => {
   await using scratch = await openScratch([
-    { do: [shell("sed -i s/helo/hello/ greet.sh")] },
+    { do: [shell("sed -i s/helo/hello/ greet.sh; cat leaked.txt")] },
     { do: [shell("cat greet.sh")], ...stalls },
     { do: [report] },
   ]);
+  await writeFile(join(scratch.work, "leaked.txt"), OTHER_KEY);
   const child = scratch.begin();
   await expect.poll(() => scratch.models.requests.length, { timeout: 30_000 }).toBe(2);
   await kill(child);
@@ -149,6 +154,9 @@ test("a run killed while a reply is on its way asks for that one again, and a to
   const replies = (await readEntries(path)).filter(({ kind }) => kind === "model-replied");
   expect(replies).toHaveLength(3);
   expect(await readFile(join(scratch.work, "greet.sh"), "utf8")).toBe("echo hello\n");
+
+  const journal = await readFile(path, "utf8");
+  expect([journal.includes(OTHER_KEY), journal.includes("[redacted]")]).toEqual([false, true]);
 
   const again = await scratch.pullwright(["resume", path]);
   expect([again.exitCode, again.stderr]).toEqual([64, expect.stringContaining("has ended (changed)")]);
