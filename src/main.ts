@@ -6,6 +6,9 @@ import { TransientError } from "./failure.ts";
 import { openForge } from "./forge/github.ts";
 import { webUrlOf } from "./forge/github-client.ts";
 import { modelKeys } from "./model-settings.ts";
+import { throughBatches } from "./model/batch-open.ts";
+import type { Model } from "./model/model.ts";
+import { cacheReplies } from "./model/response-cache.ts";
 import { chooseModels, sharedModels } from "./model/roles.ts";
 import { watchSpending } from "./ops/alerts.ts";
 import { Queue } from "./queue/queue.ts";
@@ -16,6 +19,8 @@ import { takeDelivery } from "./run/take-delivery.ts";
 import { openSandbox } from "./sandbox/open-sandbox.ts";
 import { requireIsolation } from "./sandbox/require-isolation.ts";
 import { requireGitHub, type Settings } from "./settings.ts";
+import { postgresBatches } from "./store/batches.ts";
+import { postgresReplies } from "./store/replies.ts";
 import { openDatabase, type Database, type Sql } from "./store/database.ts";
 import { finishTask, markRunning, readTask } from "./store/tasks.ts";
 import type { Rules } from "./trigger/decide.ts";
@@ -84,7 +89,7 @@ export async function startServer(settings: Settings, store: Store, log: Logger)
 
 /** Works on tasks until the store is closed. Refuses to start without isolation, naming the remedy. */
 export async function startWorker(settings: Settings, store: Store, log: Logger): Promise<void> {
-  const parts = await openRunParts(settings, log);
+  const parts = await openRunParts(settings, store.database, log);
   const { database, queue } = store;
   const { alertUrl } = settings;
   const webUrl = webUrlOf(requireGitHub(settings).apiUrl);
@@ -121,26 +126,43 @@ export async function runQueued(
 }
 
 /** Everything a run needs, checked: models with keys, a sandbox that isolates. */
-export async function openRunParts(settings: Settings, log: Logger): Promise<RunParts> {
+export async function openRunParts(settings: Settings, database: Database, log: Logger): Promise<RunParts> {
   const github = requireGitHub(settings);
   chooseModels(settings); // Missing keys are told at the start, not by the first task.
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => log.warn({}, message));
   const { reader, writer } = openForge(github);
-  const models = sharedModels(settings, Date.now);
+  const secrets = [github.privateKey, github.webhookSecret, ...modelKeys(settings), settings.alertUrl].filter(
+    (s) => typeof s === "string",
+  );
   return {
     ...{ reader, writer, sandbox, log, now: Date.now },
     progressGapMs: PROGRESS_GAP_MS,
     mirrors: new Mirrors(join(settings.dataDir, "mirrors")),
-    openModels: async (role, wanted) => models(role, wanted),
+    openModels: reviewingModels(settings, database, secrets),
     wantsOpinion: settings.secondOpinion,
     commentsAlerts: settings.alertUrl === null,
     dayLimits: settings.dayLimits,
     runsDir: join(settings.dataDir, "runs"),
     limits: settings.limits,
-    secrets: [github.privateKey, github.webhookSecret, ...modelKeys(settings), settings.alertUrl].filter(
-      (s) => typeof s === "string",
-    ),
+    secrets,
+  };
+}
+
+/** The models of a run; in a review those that may wait for a batch, and those whose replies are kept, as the repository says. */
+function reviewingModels(settings: Settings, database: Database, secrets: readonly string[]): RunParts["openModels"] {
+  const models = sharedModels(settings, Date.now);
+  const inBatches = throughBatches({ accounts: settings, store: postgresBatches(database), now: Date.now });
+  return async (role, { models: wanted, review: rules }, review) => {
+    const [first, ...others] = models(role, wanted);
+    if (review === null) return [first, ...others];
+    const replies = postgresReplies(database, { repoId: review.repoId, secrets, now: Date.now });
+    const answered = (direct: Model): Model => {
+      // Not for a sub-agent: nothing may wait for a day in the middle of a tool call.
+      const model = rules.batch && review.mayWait && role === "reviewer" ? inBatches(direct) : direct;
+      return rules.cache ? cacheReplies(model, replies, secrets.join(" ")) : model;
+    };
+    return [answered(first), ...others.map(answered)];
   };
 }
 

@@ -104,7 +104,7 @@ export class World implements AsyncDisposable {
   /** The same task once more, as after a worker that was lost when everything had been said and done. */
   async runAgain(task: StoredTask): Promise<void> {
     await this.store.database.query("UPDATE pullwright.tasks SET state = 'running' WHERE id = $1", [task.id]);
-    const parts = await openRunParts(this.settings, openLog(this.settings));
+    const parts = await openRunParts(this.settings, this.store.database, openLog(this.settings));
     await runQueued(parts, this.store.database, task.id, new AbortController().signal);
   }
 

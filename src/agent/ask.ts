@@ -17,7 +17,7 @@ import type { ModelSwitch } from "../outcome.ts";
 import type { Purse } from "./purse.ts";
 
 /** A reply with what it cost; `model` is who gave it. */
-export type Asked = Pick<ModelReply, "parts" | "stop" | "usage" | "opaque"> & {
+export type Asked = Pick<ModelReply, "parts" | "stop" | "usage" | "opaque" | "cachedUsage"> & {
   readonly turn: number;
   readonly model: string;
   readonly costUsd: number;

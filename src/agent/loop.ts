@@ -166,11 +166,12 @@ export class AgentRun {
 
   async #askOnce(signal: AbortSignal): Promise<Replied> {
     const question = { ...this.#request(), turn: this.#turn, messages: this.#conversation.messages() };
-    const toEntry = ({ turn, model, parts, stop, usage, costUsd, wallMs, opaque }: Asked): Replied => {
+    const toEntry = ({ turn, model, parts, stop, usage, cachedUsage, costUsd, wallMs, opaque }: Asked): Replied => {
+      // A kept reply costs nothing, and the prompt is as long as it was.
+      this.#conversation.count(cachedUsage ?? usage);
       return { kind: "model-replied", turn, model, parts, stop, usage, costUsd, wallMs, opaque };
     };
     const reply = await this.#asker.ask(question, toEntry, signal);
-    this.#conversation.count(reply.usage);
     const said = reply.parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join("\n\n");
     if (said !== "") this.#lastText = said;
     return reply;

@@ -4,7 +4,7 @@ import type { Inbox } from "../agent/inbox.ts";
 import { UserError } from "../failure.ts";
 import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
 import type { CommandRun, CostEstimate, Journal } from "../journal.ts";
-import type { ModelRole, WantedModels } from "../model/roles.ts";
+import type { ModelRole } from "../model/roles.ts";
 import type { Check, Ending, Outcome } from "../outcome.ts";
 import type { Voice } from "../publish/plan.ts";
 import { renderCommitMessage } from "../publish/render.ts";
@@ -26,8 +26,15 @@ import { readRepoSettings, type RepoSettings } from "./repo-settings.ts";
 import { runChecks } from "./verify.ts";
 import { work, wordsOf, type WorkEnd } from "./work.ts";
 
-/** The model of a role and those to fall back on; a repository may want others than the installation. */
-export type OpenModels = (role: ModelRole, wanted: WantedModels) => Promise<ModelChain>;
+/**
+ * The model of a role and those to fall back on; a repository may want others than the installation. A review's replies may be kept, and
+ * one that nobody asked for may wait for a batch, if the repository's settings say so.
+ */
+export type OpenModels = (
+  role: ModelRole,
+  settings: Pick<RepoSettings, "models" | "review">,
+  review: { readonly repoId: number; readonly mayWait: boolean } | null,
+) => Promise<ModelChain>;
 
 export type DecideParts = {
   readonly reader: ForgeReader;
@@ -56,8 +63,10 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
 
   const ledger = parts.openLedger(settings.limits.usd_per_day);
   await requireMoney(parts, ledger);
-  await using workspace = await Workspace.open(checkout.mirror, checkout.headSha, parts.runsDir, signal);
-  const opening = { workspaceDir: workspace.treeDir, readOnlyPaths: [], limits: SANDBOX_LIMITS };
+  const { mirror, headSha } = checkout;
+  await using workspace = await Workspace.open({ mirror, sha: headSha, runsDir: parts.runsDir }, signal);
+  const { treeDir, owner } = workspace;
+  const opening = { workspaceDir: treeDir, owner, readOnlyPaths: [], limits: SANDBOX_LIMITS };
   await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
   await using readOnlySession = lazySession(() => parts.sandbox.open({ ...opening, isReadOnly: true }));
   const before = isReview ? [] : await verify(parts, session, settings, signal);
@@ -74,10 +83,11 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
     const tree = await snapshot(workspace, signal);
     return await readDiff(workspace.place, workspace.baseSha, tree);
   };
+  const review = isReview ? { repoId: task.repo.id, mayWait: task.origin.kind === "automatic" } : null;
   const worked = await work(
     {
       goal: isReview ? "review" : "change",
-      openModels: (role) => parts.openModels(role, settings.models),
+      openModels: (role) => parts.openModels(role, settings, review),
       ...{ session, readOnlySession, inbox: parts.inbox, written: [] },
       ...{ brief: renderBrief(brief), guidance: renderGuidance(brief.guidance) },
       ...{ journal: parts.journal, charge: ledger.charge, now: parts.now },

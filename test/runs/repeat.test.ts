@@ -6,9 +6,7 @@ import { NotYet } from "../../src/failure.ts";
 import { openLog, openRunParts, runQueued } from "../../src/main.ts";
 import { throughBatches } from "../../src/model/batch-open.ts";
 import type { Model } from "../../src/model/model.ts";
-import { cacheReplies } from "../../src/model/response-cache.ts";
 import { postgresBatches } from "../../src/store/batches.ts";
-import { postgresReplies } from "../../src/store/replies.ts";
 import { insertTask, listTasks, readTask } from "../../src/store/tasks.ts";
 import type { TaskId } from "../../src/task.ts";
 import { AT, REPO } from "../github.ts";
@@ -52,10 +50,11 @@ const script: Script = {
   ],
 };
 
-async function openWorld(wire: Wire, play = script): Promise<World> {
-  const files = await readTree(join(import.meta.dirname, "review-on-open/repo"));
+async function openWorld(wire: Wire, play = script, settings = ""): Promise<World> {
+  const repo = await readTree(join(import.meta.dirname, "review-on-open/repo"));
+  const files = { ...repo, ".github/agent.yml": settings };
   const world = await World.open({ wire, script: play, files, withWorker: false });
-  const change = { "greet.sh": `${files["greet.sh"] ?? ""}echo again\n` };
+  const change = { "greet.sh": `${repo["greet.sh"] ?? ""}echo again\n` };
   await world.github.commitFiles(REPO, "again", { login: "ada", message: "Greet twice", from: "main", files: change });
   await world.as("ada").pulls.create({ ...AT, title: "Greet twice", head: "again", base: "main" });
   await world.until(20_000, async () => ((await waiting(world)) ? true : null));
@@ -77,7 +76,7 @@ async function askAgain(world: World): Promise<void> {
 }
 
 /** Works on the task that waits, its models changed, to its end. */
-async function review(world: World, change: (model: Model) => Model): Promise<void> {
+async function review(world: World, change = (model: Model) => model): Promise<void> {
   const task = await waiting(world);
   if (!task) throw new Error(`nothing waits: ${await world.describe()}`);
   await attempt(world, task.id, change);
@@ -86,7 +85,7 @@ async function review(world: World, change: (model: Model) => Model): Promise<vo
 
 async function attempt(world: World, taskId: TaskId, change: (model: Model) => Model): Promise<void> {
   const { database } = world.store;
-  const parts = await openRunParts(world.settings, openLog(world.settings));
+  const parts = await openRunParts(world.settings, database, openLog(world.settings));
   const openModels: typeof parts.openModels = async (...of) => {
     const [first, ...others] = await parts.openModels(...of);
     return [change(first), ...others.map(change)];
@@ -105,23 +104,21 @@ const spent = async (world: World) =>
 test.each(WIRES)(
   "a review of an unchanged diff is free the second time, to its last turn, over %s's wire",
   async (wire) => {
-    await using world = await openWorld(wire);
-    const replies = postgresReplies(world.store.database, { repoId: 22, secrets: [], now: Date.now });
-    const kept = (model: Model) => cacheReplies(model, replies);
-    await review(world, kept);
+    await using world = await openWorld(wire, script, "review: { cache: true }\n");
+    await review(world);
     const [asked, usd] = [world.models.requests.length, await spent(world)];
     expect(asked).toBe(5);
     expect(usd).toBeGreaterThan(0);
 
     await askAgain(world);
-    await review(world, kept);
+    await review(world);
     expect([world.models.requests.length, await spent(world)]).toEqual([asked, usd]);
     expectTwins(world);
 
     const { number } = (await world.as("ada").pulls.list(AT)).data[0] ?? { number: 0 };
     await world.as("ada").issues.createComment({ ...AT, issue_number: number, body: "/agent review" });
     await world.until(20_000, async () => ((await waiting(world)) ? true : null));
-    await review(world, kept);
+    await review(world);
     expect([world.models.requests.length, await spent(world)]).toEqual([asked, usd]);
   },
 );
@@ -130,7 +127,7 @@ test.each(WIRES)(
   "a review through the vendor's batches says the same for half the money, over %s's wire",
   async (wire) => {
     await using world = await openWorld(wire);
-    await review(world, (model) => model);
+    await review(world);
     const direct = await spent(world);
     const open = throughBatches({
       accounts: world.settings,
