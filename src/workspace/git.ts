@@ -24,6 +24,8 @@ export type GitOptions = {
   /** A local repository of ours may be read by this one command. */
   readonly allowsFile?: boolean;
   readonly identity?: { readonly name: string; readonly email: string };
+  /** More settings, each "name=value", after those that harden. */
+  readonly settings?: readonly string[];
   readonly signal?: AbortSignal;
 };
 
@@ -41,7 +43,7 @@ export class GitError extends Error {
 
 /** Runs one git command and returns its standard output. `args` is a list, never a shell line. Throws GitError. */
 export async function git(place: GitPlace, args: readonly string[], options: GitOptions = {}): Promise<string> {
-  const env = environment(place, options);
+  const env = gitEnvironment(place, options);
   let exitCode = 0;
   const settings: Partial<SimpleGitOptions> = {
     baseDir: place.workTree ?? place.gitDir,
@@ -58,7 +60,7 @@ export async function git(place: GitPlace, args: readonly string[], options: Git
   try {
     return await simpleGit(settings)
       .env(env)
-      .raw([...hardening(options), ...args]);
+      .raw([...gitOptions(options), ...args]);
   } catch (error) {
     options.signal?.throwIfAborted();
     throw new GitError(args[0] ?? "", exitCode, error instanceof Error ? error.message : String(error));
@@ -83,7 +85,8 @@ export function requireSafeRef(name: string): string {
   );
 }
 
-function environment(place: GitPlace, options: GitOptions): Record<string, string> {
+/** All that git finds in its environment. */
+export function gitEnvironment(place: GitPlace, options: GitOptions): Record<string, string> {
   const { access, identity } = options;
   return {
     PATH: "/usr/local/bin:/usr/bin:/bin",
@@ -166,14 +169,16 @@ const HARDENING = [
   "http.followRedirects=false",
 ] as const;
 
-function hardening(options: GitOptions): readonly string[] {
+/** What stands before the verb. */
+export function gitOptions(options: GitOptions): readonly string[] {
   const protocol = options.access
     ? new URL(options.access.url).protocol.slice(0, -1)
     : options.allowsFile
       ? "file"
       : null;
   const allowed = ["protocol.allow=never", ...(protocol ? [`protocol.${protocol}.allow=always`] : [])];
-  return ["--no-pager", ...[...HARDENING, ...allowed].flatMap((setting) => ["-c", setting])];
+  const own = options.settings ?? [];
+  return ["--no-pager", ...[...HARDENING, ...allowed, ...own].flatMap((setting) => ["-c", setting])];
 }
 
 /**

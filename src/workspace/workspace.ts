@@ -3,17 +3,37 @@
  * sandboxed code sees is a throw-away with some history, which the host never reads after the sandbox has opened.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { type FileLock, lockExclusive, tryExclusive } from "../file-lock.ts";
+import { pickUid } from "../sandbox/owner.ts";
 import { git, type GitPlace } from "./git.ts";
+import { gitPipe, splitNames } from "./git-pipe.ts";
 import type { Mirror } from "./mirror.ts";
+import { mountOverlay, NoOverlay, overlayDirs, unmountBelow } from "./overlay.ts";
+import { giveTo } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
+import { LOOSE_STAT, makeStore, showHistory } from "./stores.ts";
+import { listBelow } from "./walk.ts";
+import { borrowWarm, hasWarm, refreshWarm, type Warm } from "./warm.ts";
 
-/** Commits that `git log` and `git blame` inside the sandbox can see. More costs time at the start of each run. */
-const VISIBLE_HISTORY = 50;
+/** Below this many files writing them takes less time than keeping a second copy is worth. */
+const OVERLAY_FILES_MIN = 2000;
+/** A warm checkout that this many files are missing from is brought up to date when its run has ended. */
+const REFRESH_FILES_MIN = 100;
+/** Other workers hold the folder of runs for milliseconds. */
+const TURN_MS_MAX = 30_000;
 
-/** What the file tools write first and rename after; a killed one may leave some behind. */
-const OWN_FILES = ".pullwright-*";
+export type WorkspaceOpening = {
+  readonly mirror: Mirror;
+  readonly sha: string;
+  readonly runsDir: string;
+  /** From how many files on a warm checkout is shown instead of files written; Infinity for never. */
+  readonly overlayFilesMin?: number;
+};
+
+/** What is below the tree when it is an overlay. */
+export type Layers = { readonly lowerDir: string; readonly upperDir: string };
 
 export class Workspace implements AsyncDisposable {
   /** What becomes /workspace in the sandbox. */
@@ -22,26 +42,44 @@ export class Workspace implements AsyncDisposable {
   readonly gitDir: string;
   readonly baseSha: string;
   readonly #dir: string;
+  readonly #opening: WorkspaceOpening;
+  #lock: FileLock | null = null;
+  #warm: Warm | null = null;
+  #owner: number | null = null;
 
-  private constructor(dir: string, baseSha: string) {
+  private constructor(dir: string, opening: WorkspaceOpening) {
     this.#dir = dir;
+    this.#opening = opening;
     this.treeDir = join(dir, "tree");
     this.gitDir = join(dir, "store.git");
-    this.baseSha = baseSha;
+    this.baseSha = opening.sha;
   }
 
   get place(): GitPlace {
     return { gitDir: this.gitDir, workTree: this.treeDir };
   }
 
-  /** Checks `sha` out into a fresh folder below `runsDir`, whose name says nothing about the repository. */
-  static async open(mirror: Mirror, sha: string, runsDir: string, signal: AbortSignal): Promise<Workspace> {
+  /** The host's uid that all of the tree belongs to: a sandbox takes it over. Null when it may give the tree to another. */
+  get owner(): number | null {
+    return this.#owner;
+  }
+
+  get layers(): Layers | null {
+    if (this.#warm === null) return null;
+    const { lower, upper } = overlayDirs(this.#dir);
+    return { lowerDir: lower, upperDir: upper };
+  }
+
+  /** Shows `sha` in a fresh folder below `runsDir`, whose name says nothing about the repository. */
+  static async open(opening: WorkspaceOpening, signal: AbortSignal): Promise<Workspace> {
+    const { runsDir } = opening;
     // Traversable but not listable by the sandbox's own user, which must reach its tree and find no other.
     await mkdir(runsDir, { recursive: true });
     await chmod(runsDir, 0o711);
-    const workspace = new Workspace(join(runsDir, randomBytes(9).toString("hex")), sha);
+    const workspace = new Workspace(join(runsDir, randomBytes(9).toString("hex")), opening);
     try {
-      await workspace.#fill(mirror, signal);
+      await workspace.#claim();
+      await workspace.#fill(signal);
       return workspace;
     } catch (error) {
       await workspace[Symbol.asyncDispose]();
@@ -49,38 +87,108 @@ export class Workspace implements AsyncDisposable {
     }
   }
 
-  async #fill(mirror: Mirror, signal: AbortSignal): Promise<void> {
-    await mkdir(this.#dir, { mode: 0o711 });
-    await mkdir(this.treeDir, { mode: 0o755 });
-    await mkdir(this.gitDir, { mode: 0o700 });
-    await git({ gitDir: this.gitDir, workTree: null }, ["init", "--quiet", "--bare", "--template="], { signal });
-    await mkdir(join(this.gitDir, "objects/info"), { recursive: true });
-    await writeFile(join(this.gitDir, "objects/info/alternates"), `${join(mirror.gitDir, "objects")}\n`);
-    await mkdir(join(this.gitDir, "info"), { recursive: true });
-    await writeFile(join(this.gitDir, "info/exclude"), `${OWN_FILES}\n`);
-    await git(this.place, ["update-ref", "refs/heads/run", this.baseSha], { signal });
-    await git(this.place, ["read-tree", "-u", "--reset", this.baseSha], { signal });
-    await this.#giveHistory(signal);
+  /** Removes what killed workers left in `runsDir`, mounts included; never a run that a live one holds. */
+  static async sweep(runsDir: string): Promise<void> {
+    const names = (await readdir(runsDir).catch(() => [])).map((name) => /^([0-9a-f]{18})(\.lock)?$/.exec(name)?.[1]);
+    for (const name of new Set(names.filter((id) => id !== undefined))) {
+      const lock = await inTurn(runsDir, () => tryExclusive(join(runsDir, `${name}.lock`)));
+      if (lock === null) continue;
+      await removeRun(join(runsDir, name));
+      lock.release();
+    }
   }
 
-  /** The throw-away .git of the tree: made before any sandboxed code has run, so git may still be pointed at it. */
-  async #giveHistory(signal: AbortSignal): Promise<void> {
+  async #claim(): Promise<void> {
+    this.#lock = await inTurn(this.#opening.runsDir, () => tryExclusive(`${this.#dir}.lock`));
+    await mkdir(this.#dir, { mode: 0o711 });
+    await mkdir(this.treeDir, { mode: 0o755 });
+  }
+
+  async #fill(signal: AbortSignal): Promise<void> {
+    const { mirror, sha } = this.#opening;
+    await makeStore(this.gitDir, { mirrorGitDir: mirror.gitDir, sha }, signal);
+    if ((await this.#isWorthAnOverlay(signal)) && (await this.#showWarm(signal))) return;
+    await git(this.place, ["read-tree", "-u", "--reset", sha], { signal });
+    await showHistory(this.place, this.treeDir, signal);
     const visible = { gitDir: join(this.treeDir, ".git"), workTree: this.treeDir };
-    await mkdir(visible.gitDir);
-    await git(visible, ["init", "--quiet", "--template=", "--initial-branch=work"], { signal });
-    await git(
-      visible,
-      [
-        ...["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-head-ok", `--depth=${VISIBLE_HISTORY}`],
-        ...[`file://${this.gitDir}`, "+refs/heads/run:refs/heads/work"],
-      ],
-      { allowsFile: true, signal },
-    );
-    await git(visible, ["read-tree", "refs/heads/work"], { signal });
-    await git(visible, ["update-index", "--refresh", "-q"], { signal });
+    await copyFile(join(this.gitDir, "index"), join(visible.gitDir, "index"));
+  }
+
+  async #isWorthAnOverlay(signal: AbortSignal): Promise<boolean> {
+    const { mirror, sha, overlayFilesMin = OVERLAY_FILES_MIN } = this.#opening;
+    if (process.getuid?.() !== 0 || overlayFilesMin === Infinity) return false;
+    if (await hasWarm(mirror)) return true;
+    const names = await gitPipe(this.place, ["ls-tree", "-r", "-z", "--name-only", sha], { signal });
+    return splitNames(names).length >= overlayFilesMin && (await this.#canMount());
+  }
+
+  /** Before minutes are spent on a warm checkout. */
+  async #canMount(): Promise<boolean> {
+    const dir = join(this.#dir, "probe");
+    await mkdir(join(dir, "tree"), { recursive: true });
+    const isDone = await this.#mount(dir, this.treeDir, await pickUid());
+    await unmountBelow(dir);
+    await rm(dir, { recursive: true, force: true });
+    return isDone;
+  }
+
+  async #showWarm(signal: AbortSignal): Promise<boolean> {
+    const { mirror, sha } = this.#opening;
+    const warm = await borrowWarm({ mirror, sha }, signal);
+    const uid = await pickUid();
+    if (!(await this.#mount(this.#dir, warm.treeDir, uid))) {
+      warm.release();
+      return false;
+    }
+    this.#warm = warm;
+    const index = join(this.gitDir, "index");
+    await copyFile(warm.indexFile, index);
+    if (warm.commit !== sha) {
+      await git(this.place, ["read-tree", "-m", "-u", warm.commit, sha], { signal, settings: LOOSE_STAT });
+      await showHistory(this.place, this.treeDir, signal);
+      await copyFile(index, join(this.treeDir, ".git/index"));
+      await giveTo(this.treeDir, { uid, gid: uid }, await listBelow(overlayDirs(this.#dir).upper));
+    }
+    this.#owner = uid;
+    return true;
+  }
+
+  async #mount(dir: string, warmTreeDir: string, uid: number): Promise<boolean> {
+    try {
+      await mountOverlay({ dir, warmTreeDir, uid });
+      return true;
+    } catch (error) {
+      if (error instanceof NoOverlay) return false;
+      throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await removeTree(this.#dir);
+    const { mirror, sha } = this.#opening;
+    await removeRun(this.#dir);
+    this.#lock?.release();
+    this.#warm?.release();
+    if (this.#warm && this.#warm.driftFiles >= REFRESH_FILES_MIN) {
+      await refreshWarm({ mirror, sha }, this.#warm.treeDir, AbortSignal.timeout(REFRESH_MS_MAX));
+    }
+  }
+}
+
+/** A worker that is told to stop has twenty seconds; what is not done then is done at the next start. */
+const REFRESH_MS_MAX = 10_000;
+
+async function removeRun(dir: string): Promise<void> {
+  await unmountBelow(dir);
+  await removeTree(dir);
+  await rm(`${dir}.lock`, { force: true });
+}
+
+/** One at a time: between a lock file's making and its locking a sweep would take it for a dead worker's. */
+async function inTurn<T>(runsDir: string, act: () => T): Promise<T> {
+  const turn = await lockExclusive(join(runsDir, "turn"), TURN_MS_MAX);
+  try {
+    return act();
+  } finally {
+    turn.release();
   }
 }

@@ -68,12 +68,8 @@ async function openScene(): Promise<Scene> {
     ...{ github, task, mirror, log },
     desk: { writer, task, log, mirror, assertCurrent: async () => {} },
     commit: async (files, from = "refs/heads/main") => {
-      await using workspace = await Workspace.open(
-        mirror,
-        await resolveCommit(mirror, from),
-        join(dir, "runs"),
-        signal,
-      );
+      const sha = await resolveCommit(mirror, from);
+      await using workspace = await Workspace.open({ mirror, sha, runsDir: join(dir, "runs") }, signal);
       for (const [path, text] of Object.entries(files)) await writeFile(join(workspace.treeDir, path), text);
       const tree = await snapshot(workspace, signal);
       const commit = await commitTree(workspace, tree, {

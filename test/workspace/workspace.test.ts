@@ -12,7 +12,8 @@ const signal = new AbortController().signal;
 const BASE = { "README.md": "# Base\n", "src/a.ts": "export const a = 1;\n".repeat(20), ".gitignore": "dist/\n" };
 
 async function openWorkspace(repository: Awaited<ReturnType<typeof openRepository>>) {
-  return Workspace.open(repository.mirror, repository.commits.at(-1) ?? "", join(repository.dir, "runs"), signal);
+  const sha = repository.commits.at(-1) ?? "";
+  return Workspace.open({ mirror: repository.mirror, sha, runsDir: join(repository.dir, "runs") }, signal);
 }
 
 test("a workspace holds the files of its commit, and a history that the sandbox can read", async () => {

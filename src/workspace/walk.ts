@@ -1,0 +1,41 @@
+/** Walks folders whose names may be any bytes: each name is latin1 text, one character a byte, so that none is lost. */
+import { lstat, readdir } from "node:fs/promises";
+
+export type Entry = { readonly name: string; readonly kind: "folder" | "file" | "link" | "other" };
+
+export function toPath(dir: string, path: string): Buffer {
+  return Buffer.concat([Buffer.from(`${dir}/`), Buffer.from(path, "latin1")]);
+}
+
+export function joinPath(folder: string, name: string): string {
+  return folder === "" ? name : `${folder}/${name}`;
+}
+
+/** What is in `dir`/`folder`; null when that is no folder. */
+export async function readFolder(dir: string, folder: string): Promise<readonly Entry[] | null> {
+  try {
+    if (!(await lstat(toPath(dir, folder))).isDirectory()) return null;
+    const entries = await readdir(toPath(dir, folder), { withFileTypes: true, encoding: "buffer" });
+    return entries.map((entry) => ({
+      name: entry.name.toString("latin1"),
+      kind: entry.isDirectory() ? "folder" : entry.isFile() ? "file" : entry.isSymbolicLink() ? "link" : "other",
+    }));
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return null;
+    throw error;
+  }
+}
+
+/** Every path below `dir`/`folder`, a folder before what is in it. Links are not followed. */
+export async function listBelow(dir: string, folder = ""): Promise<string[]> {
+  const found: string[] = [];
+  const open = [folder];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const { name, kind } of (await readFolder(dir, next)) ?? []) {
+      const path = joinPath(next, name);
+      found.push(path);
+      if (kind === "folder") open.push(path);
+    }
+  }
+  return found;
+}
