@@ -36,7 +36,8 @@ export async function carryOut(settings: Settings, run: LocalRun): Promise<numbe
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
   const keys = modelKeys(settings);
-  const journal = redacting(aloud(fileJournal(path, Date.now), { asJson, from: written.length }), keys);
+  await using file = fileJournal(path, Date.now);
+  const journal = redacting(aloud(file, { asJson, from: written.length }), keys);
   const parts = {
     openModels: async (role: ModelRole) => openModels(settings, role),
     ...{ sandbox, journal, limits: settings.limits, cacheKey: id, wantsOpinion, written, now: Date.now },
