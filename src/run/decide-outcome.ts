@@ -69,6 +69,30 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   const opening = { workspaceDir: treeDir, owner, readOnlyPaths: [], limits: SANDBOX_LIMITS };
   await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
   await using readOnlySession = lazySession(() => parts.sandbox.open({ ...opening, isReadOnly: true }));
+  const desk = { workspace, session, readOnlySession, settings, ledger };
+  const { worked, before } = await workAt(desk, parts, about, signal);
+  // What the asker waited for is the whole of it, checks included.
+  const spend = { ...worked.end.spend, wallMs: parts.now() - startedAt };
+  const ended = { ...worked, end: { ...worked.end, spend } };
+  if (ended.report?.kind === "refusal") return { kind: "refused", reason: ended.report.reason, spend };
+  if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend };
+  const ending = ended.end.ending;
+  if (isReview) return await reviewed(ended, checkout, ending);
+  return await changed(parts, { ...about, workspace, session, settings, before, ended, ending }, signal);
+}
+
+type RunDesk = {
+  readonly workspace: Workspace;
+  readonly session: SandboxSession;
+  readonly readOnlySession: SandboxSession;
+  readonly settings: RepoSettings;
+  readonly ledger: Ledger;
+};
+
+/** Checks as they stand, the brief, then the agent with its reviewer. */
+async function workAt(desk: RunDesk, parts: DecideParts, { task, checkout }: About, signal: AbortSignal) {
+  const { workspace, session, readOnlySession, settings, ledger } = desk;
+  const isReview = task.goal === "review";
   const before = isReview ? [] : await verify(parts, session, settings, signal);
   const brief = await gatherBrief(parts.reader, task, checkout, before);
   const guidance = brief.guidance.files.map(({ path }) => path);
@@ -97,14 +121,7 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
     },
     signal,
   );
-  // What the asker waited for is the whole of it, checks included.
-  const spend = { ...worked.end.spend, wallMs: parts.now() - startedAt };
-  const ended = { ...worked, end: { ...worked.end, spend } };
-  if (ended.report?.kind === "refusal") return { kind: "refused", reason: ended.report.reason, spend };
-  if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend };
-  const ending = ended.end.ending;
-  if (isReview) return await reviewed(ended, checkout, ending);
-  return await changed(parts, { ...about, workspace, session, settings, before, ended, ending }, signal);
+  return { worked, before };
 }
 
 const NO_SPEND = {
