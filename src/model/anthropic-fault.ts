@@ -27,12 +27,16 @@ const TOO_LONG =
 /** What the clouds' packages say when AWS's or Google's chain ended empty-handed. */
 const NO_CREDENTIALS = /^Failed to (resolve|acquire) .*credentials/;
 
+const NETWORK_CODES: ReadonlySet<unknown> = new Set(
+  "ECONNREFUSED ECONNRESET ENOTFOUND EAI_AGAIN ETIMEDOUT EPIPE".split(" "),
+);
+
 /** Sent as a plain 400 invalid_request_error. */
 const NO_CREDIT = /credit balance is too low/i;
 
 export function readAnthropicFault(error: unknown): ModelError {
   if (error instanceof ModelError) return error;
-  if (error instanceof APIConnectionError && NO_CREDENTIALS.test(error.message)) {
+  if (error instanceof APIConnectionError && NO_CREDENTIALS.test(error.message) && !isNetworkError(error.cause)) {
     return new ModelError("authentication", `Anthropic: ${error.message}`, { cause: error });
   }
   if (error instanceof APIConnectionError || !(error instanceof APIError)) {
@@ -58,6 +62,12 @@ const BEDROCK_FAULTS: ReadonlyMap<string, ModelFault> = new Map([
   ["internalServerException", "server"],
   ["accessDeniedException", "authentication"],
 ]);
+
+/** The place that gives tokens may be away, as any other. */
+function isNetworkError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ("code" in error && NETWORK_CODES.has(error.code)) || isNetworkError(error.cause);
+}
 
 export function anthropicFault({ status, type, code, message }: Failure): ModelFault {
   const bedrock = BEDROCK_FAULTS.get(type ?? "");

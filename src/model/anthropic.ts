@@ -20,15 +20,17 @@ export type AnthropicOptions = {
   /** The vendor's own name: "claude-opus-5-5". */
   readonly name: string;
   readonly facts: ModelFacts;
+  /** By default where nothing stands in between: a proxy may refuse a parameter it does not know. */
+  readonly asksWhyMissed?: boolean;
   readonly idleMsMax?: number;
 };
 
 export function anthropicModel(options: AnthropicOptions): Model {
-  const { apiKey, baseUrl, name, ...rest } = options;
+  const { apiKey, baseUrl, name, asksWhyMissed = baseUrl === null, ...rest } = options;
   const baseURL = baseUrl ?? BASE_URL;
   // Its log would print parts of the transcript.
   const client = new Anthropic({ apiKey, authToken: null, baseURL, maxRetries: 0, logLevel: "off" });
-  return claudeModel(client, { ...rest, id: `anthropic/${name}`, name, asksWhyMissed: true });
+  return claudeModel(client, { ...rest, id: `anthropic/${name}`, name, asksWhyMissed });
 }
 
 export type ClaudeOptions = Asked & { readonly id: string; readonly idleMsMax?: number };

@@ -11,8 +11,8 @@ import { readOpenAiFault } from "./openai-fault.ts";
 import { watchStream } from "./watch-stream.ts";
 import { estimateUsage } from "./wire.ts";
 
-/** Ollama may load a model first, and llama.cpp on a processor reads a long prompt for minutes without a word. */
-const IDLE_MS_MAX = 600_000;
+/** Ollama may load a model first, and llama.cpp reads a long prompt for minutes without a word. Node's fetch waits no longer than this. */
+const IDLE_MS_MAX = 300_000;
 
 export type CompatibleOptions = {
   /** Null for a server that asks for none. */

@@ -16,7 +16,7 @@ const anthropic =
   (name: string): Open =>
   (models, idleMsMax = 10_000) =>
     anthropicModel({
-      ...{ apiKey: "sk-ant-contract", baseUrl: models.anthropicBaseUrl, name, idleMsMax },
+      ...{ apiKey: "sk-ant-contract", baseUrl: models.anthropicBaseUrl, name, idleMsMax, asksWhyMissed: true },
       facts: modelFacts(`anthropic/${name}`),
     });
 const openai =
