@@ -1,4 +1,4 @@
-/** The calls of one reply, run and journaled: first that they were made, then what came of each. */
+/** The calls of one reply, run and journaled: that each begins before it does, then what came of it. */
 import type { Journal, JournalEntry, ToolCall } from "../journal.ts";
 import { dispatchCalls } from "../tools/dispatch.ts";
 import type { Toolset } from "../tools/toolset.ts";
@@ -13,10 +13,10 @@ export async function runCalls(
   signal: AbortSignal,
 ): Promise<readonly Observed[]> {
   const observed: Observed[] = [];
-  for (const call of calls) await journal.append({ kind: "tool-called", turn, call });
   await dispatchCalls(toolset, calls, {
     signal,
     now,
+    onCall: (call) => journal.append({ kind: "tool-called", turn, call }),
     onResult: async ({ call, observation, wallMs, command, edits }) => {
       const told = edits.length > 0 ? { edits } : {};
       const entry = { kind: "tool-observed", turn, tool: call.tool, observation, wallMs, command, ...told } as const;

@@ -18,6 +18,8 @@ export type CallResult = {
 export type Dispatching = {
   readonly signal: AbortSignal;
   readonly now: () => number;
+  /** Called before a call begins, in the order of the calls: what was not called has had no effect. */
+  readonly onCall?: (call: ToolCall) => Promise<void> | void;
   /** Called in the order of the calls, one at a time. */
   readonly onResult: (result: CallResult) => Promise<void> | void;
 };
@@ -34,12 +36,13 @@ const NAME_CHARS_MAX = 60;
 export async function dispatchCalls(
   toolset: Pick<Toolset, "tools">,
   calls: readonly ToolCall[],
-  { signal, now, onResult }: Dispatching,
+  { signal, now, onCall, onResult }: Dispatching,
 ): Promise<readonly Observation[]> {
   const tools = new Map(toolset.tools.map((tool) => [tool.spec.name, tool]));
   const observations: Observation[] = [];
   for (const batch of splitCalls(calls, tools)) {
     signal.throwIfAborted();
+    for (const call of batch) await onCall?.(call);
     const running = batch.map((call) => runCall(call, tools, { signal, now }));
     try {
       for (const one of running) {

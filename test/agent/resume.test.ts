@@ -41,10 +41,10 @@ test("a run that was lost before its first reply and later again has still been 
   expect(model.requests[0]?.messages.slice(0, 2).map(({ kind }) => kind)).toEqual(["user", "model"]);
 });
 
-test("a call without an observation is not made again, and the model is told", async () => {
+test("a call that may have had its effect is not made again, and the model is told; one that was not begun is made", async () => {
   const first = openScene(scriptedModel(SCRIPT));
   await new AgentRun(first.agent).work(never);
-  const written = first.journal.entries.slice(0, 4); // briefed, replied, called, called
+  const written = first.journal.entries.slice(0, 3); // briefed, replied, called
   const model = scriptedModel(SCRIPT);
   await new AgentRun(openScene(model, { written }).agent).work(never);
   const observed = model.requests[0]?.messages[2];
@@ -52,7 +52,7 @@ test("a call without an observation is not made again, and the model is told", a
     kind: "observations",
     observations: [
       { callId: "1", isError: true, text: expect.stringContaining("worker stopped") },
-      { callId: "2", isError: true },
+      { callId: "2", isError: false, text: "seen" },
     ],
   });
 });

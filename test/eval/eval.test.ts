@@ -46,7 +46,7 @@ test("each case is run and judged by its own check, and the rate is what was res
   });
   await using models = await startModels({ script: SCRIPT });
   const env = {
-    ...{ PATH: process.env["PATH"] ?? "", PULLWRIGHT_DATA: cases.dataDir },
+    ...{ PATH: process.env["PATH"] ?? "", PULLWRIGHT_DATA: cases.dataDir, PULLWRIGHT_SECOND_OPINION: "off" },
     ...{ ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl },
   };
   const { stdout } = await execa(BIN, ["eval", cases.dir, "--json"], { env, extendEnv: false });
