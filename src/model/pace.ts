@@ -107,11 +107,12 @@ const countsCachedReads = ({ id }: Model): boolean => !/^(anthropic|bedrock|vert
 /** The same model, held to the budget. What it waits for is an estimate, set right by what the reply turns out to have cost. */
 export function paceModel(model: Model, budget: PaceBudget): Model {
   const countsReads = countsCachedReads(model);
+  const sizeOf = memoSize();
   return {
     id: model.id,
     facts: model.facts,
     async reply(request, signal) {
-      const inputTokens = budget.limits("inputTokens") ? guessInput(request, countsReads) : 0;
+      const inputTokens = budget.limits("inputTokens") ? guessInput(request, { countsReads, sizeOf }) : 0;
       const outputTokens = Math.min(request.outputTokensMax, OUTPUT_TOKENS_GUESS);
       const guess = { requests: 1, inputTokens, outputTokens };
       await budget.enter(guess, signal);
@@ -128,10 +129,26 @@ export function paceModel(model: Model, budget: PaceBudget): Model {
 }
 
 /** Where cached reads do not count only what came after the model's last words does: the rest was sent before. */
-function guessInput({ system, tools, messages }: ModelRequest, countsReads: boolean): number {
+function guessInput({ system, tools, messages }: ModelRequest, { countsReads, sizeOf }: Guessing): number {
   const last = messages.findLastIndex(({ kind }) => kind === "model");
-  const counted = countsReads || last === -1 ? [system, tools, messages] : messages.slice(last + 1);
-  return Math.ceil(Buffer.byteLength(JSON.stringify(counted)) / BYTES_PER_TOKEN);
+  const isWhole = countsReads || last === -1;
+  const counted = isWhole ? [...tools, ...messages] : messages.slice(last + 1);
+  const bytes = counted.reduce((sum, part) => sum + sizeOf(part), isWhole ? Buffer.byteLength(system) : 0);
+  return Math.ceil(bytes / BYTES_PER_TOKEN);
+}
+
+type Guessing = { readonly countsReads: boolean; readonly sizeOf: (part: object) => number };
+
+/** A transcript only grows: each part of it is measured once. */
+function memoSize(): (part: object) => number {
+  const sizes = new WeakMap<object, number>();
+  return (part) => {
+    const known = sizes.get(part);
+    if (known !== undefined) return known;
+    const bytes = Buffer.byteLength(JSON.stringify(part));
+    sizes.set(part, bytes);
+    return bytes;
+  };
 }
 
 type Settling = { readonly guess: Amounts; readonly reply: ModelReply; readonly countsReads: boolean };
