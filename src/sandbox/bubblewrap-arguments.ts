@@ -65,10 +65,11 @@ function isolation(): string[] {
 }
 
 function environment(path: string): string[] {
-  return [
-    "--clearenv",
-    ...Object.entries(innerEnvironment(path)).flatMap(([name, value]) => ["--setenv", name, value]),
-  ];
+  return ["--clearenv", ...environmentArguments(innerEnvironment(path))];
+}
+
+export function environmentArguments(variables: Readonly<Record<string, string>>): string[] {
+  return Object.entries(variables).flatMap(([name, value]) => ["--setenv", name, value]);
 }
 
 /** All that a command finds in its environment: nothing of ours, nothing that asks for a terminal. */

@@ -19,6 +19,8 @@ import { setUpFailure } from "./set-up-failure.ts";
 export type RunnerParts = {
   /** bubblewrap's arguments, all but the folder to start in. */
   readonly world: readonly string[];
+  /** Puts beside a command what it needs to reach the egress proxy. */
+  readonly wrap: (argv: readonly string[]) => readonly string[];
   readonly stagingDir: string | null;
   readonly staged: readonly Staged[];
   readonly readOnlyPaths: readonly ReadOnlyPath[];
@@ -65,8 +67,8 @@ export class BubblewrapRunner {
   }
 
   #plan(command: Exec): Plan {
-    const { cgroup, uid, limits, world, stagingDir, staged } = this.#parts;
-    const inner = limitedCommand(command.argv, limits);
+    const { cgroup, uid, limits, world, wrap, stagingDir, staged } = this.#parts;
+    const inner = limitedCommand(wrap(command.argv), limits);
     const launch = ["bwrap", "--args", String(FD.arguments), "--", ...inner];
     return {
       launcher: launcherArguments({ joins: cgroup?.joins ?? [], stagingDir, staged, uid, command: launch }),

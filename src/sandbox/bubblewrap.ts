@@ -6,12 +6,19 @@ import { chmod, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { UserError } from "../failure.ts";
-import { type Bind, bubblewrapArguments, sandboxPath, type SandboxTools } from "./bubblewrap-arguments.ts";
+import {
+  type Bind,
+  bubblewrapArguments,
+  environmentArguments,
+  sandboxPath,
+  type SandboxTools,
+} from "./bubblewrap-arguments.ts";
 import { checkBubblewrap } from "./bubblewrap-check.ts";
 import { BubblewrapRunner } from "./bubblewrap-runner.ts";
 import { Channel } from "./channel.ts";
 import type { CgroupPlace } from "./cgroup-place.ts";
 import { Cgroup, findCgroupPlace } from "./cgroup.ts";
+import { NO_EGRESS, openEgress } from "./egress.ts";
 import { writeEtcFolder } from "./etc-folder.ts";
 import { bindTools, readTopLevel, stageUnreachable, unstaged } from "./host-paths.ts";
 import { WorkspaceOwners } from "./owner.ts";
@@ -65,6 +72,9 @@ class Opener {
     await chmod(stateDir, 0o711); // Nothing of it needs to be staged then; what matters in it is closed.
     const channel = await Channel.open(join(stateDir, "pipes"));
     const etcPaths = writeEtcFolder(join(stateDir, "etc"));
+    const way = opening.egress
+      ? await openEgress({ policy: opening.egress, ...this.#tools }, join(stateDir, "egress"), undo)
+      : NO_EGRESS;
     const cgroup = await this.#openCgroup(opening.limits);
     if (cgroup) undo.defer(() => cgroup.close());
     const uid = await this.#takeOwnership({ ...opening, workspaceDir }, stateDir, undo);
@@ -74,13 +84,18 @@ class Opener {
       ...toolBinds,
       { source: workspaceDir, target: "/workspace", isWritable: !opening.isReadOnly },
       ...readOnlyPaths.map(({ source, target }) => ({ source, target, isWritable: false })),
+      ...way.binds,
     ];
     // An ordinary user reaches what they may bind; there is nobody to stage it for them.
     const { binds, stagingDir, staged } = uid === null ? unstaged(wanted) : await stageUnreachable(wanted);
     const path = sandboxPath(this.#tools.tools);
     const { scratchBytes } = opening.limits;
     const runner = new BubblewrapRunner({
-      world: bubblewrapArguments({ binds, topLevel, etcPaths, path, scratchBytes }),
+      world: [
+        ...bubblewrapArguments({ binds, topLevel, etcPaths, path, scratchBytes }),
+        ...environmentArguments({ ...way.environment, ...opening.environment }),
+      ],
+      wrap: way.wrap,
       ...{ stagingDir, staged, readOnlyPaths, filter, channel, cgroup, uid, limits: opening.limits },
     });
     return new SerialSession((command, stopped) => runner.run(command, stopped), undo.move());

@@ -17,7 +17,7 @@ import { makeStateFolder } from "./state-folder.ts";
 const CANNOT_RUN = 126;
 const NOT_FOUND = 127;
 
-/** Read-only paths, memory, processes, file and scratch sizes are not held; time and output are. */
+/** Egress policies, read-only paths, memory, processes, file and scratch sizes are not held; time and output are. */
 export function hostSandbox(tools: SandboxTools = { tools: [], binaries: [] }): Sandbox {
   return {
     driver: "host",
@@ -41,7 +41,8 @@ async function openHostSession(opening: SandboxOpening, tools: SandboxTools): Pr
   const channel = await Channel.open(join(stateDir, "pipes"));
   const [home, scratch] = [join(stateDir, "home"), join(stateDir, "tmp")];
   await Promise.all([mkdir(home), mkdir(scratch)]);
-  const environment = { ...innerEnvironment(hostPath(tools)), HOME: home, TMPDIR: scratch };
+  const usual = { ...innerEnvironment(hostPath(tools)), HOME: home, TMPDIR: scratch };
+  const environment = { ...usual, ...opening.environment };
   const workspaceDir = await realpath(opening.workspaceDir);
   const runner = new HostRunner({ workspaceDir, environment, channel });
   return new SerialSession((command, stopped) => runner.run(command, stopped), undo.move());

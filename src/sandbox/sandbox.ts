@@ -1,4 +1,5 @@
 /** The port to where repository code runs. A driver opens a session for one run; the session runs one command at a time. */
+import type { EgressPolicy } from "./egress-policy.ts";
 
 /** Limits of one session. Every command of it gets all of them. */
 export type SandboxLimits = {
@@ -21,6 +22,10 @@ export type SandboxOpening = {
   readonly limits: SandboxLimits;
   /** The host's uid and gid that all of the workspace belongs to already; without it a driver started as root gives it one. */
   readonly owner?: number | null;
+  /** What its commands may reach; without it they have no network. */
+  readonly egress?: EgressPolicy | null;
+  /** Variables its commands get besides the usual ones. */
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 export type Exec = {
