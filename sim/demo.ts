@@ -139,8 +139,11 @@ async function scriptedModel(): Promise<Record<string, string>> {
   return {
     ANTHROPIC_API_KEY: "demo",
     ANTHROPIC_BASE_URL: models.anthropicBaseUrl,
-    OPENAI_API_KEY: "",
+    // Two vendors: one's model writes, the other's reviews.
+    OPENAI_API_KEY: "demo",
+    OPENAI_BASE_URL: models.openaiBaseUrl,
     PULLWRIGHT_MODEL: "",
+    PULLWRIGHT_REVIEWER: "",
   };
 }
 
