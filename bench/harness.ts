@@ -40,7 +40,8 @@ const { values } = parseArgs({
 
 const startedAt = performance.now();
 const chosen = HARNESSES.filter(({ name }) => values.only?.split(",").includes(name) ?? true);
-const packages = chosen.flatMap((harness) => harness.package ?? []);
+// All of them whichever were chosen: npm would take the others away.
+const packages = HARNESSES.flatMap((harness) => harness.package ?? []);
 const { modules, failure } = await installPeers(packages);
 if (failure !== null) console.log(`npm could not install the peers: ${failure}\n`);
 
