@@ -94,6 +94,10 @@ export type JournalEntry =
       readonly costUsd: number;
       readonly wallMs: number;
       readonly opaque: OpaqueState | null;
+      /** Why the vendor's prompt cache missed, in its words; left out when it did not or the vendor does not say. */
+      readonly cacheMiss?: string;
+      /** The server did not count: bytes over four did. */
+      readonly isUsageEstimated?: true;
     }
   | { readonly kind: "tool-called"; readonly turn: number; readonly call: ToolCall }
   | {

@@ -17,7 +17,7 @@ import type { ModelSwitch } from "../outcome.ts";
 import type { Purse } from "./purse.ts";
 
 /** A reply with what it cost; `model` is who gave it. */
-export type Asked = Pick<ModelReply, "parts" | "stop" | "usage" | "opaque" | "cachedUsage"> & {
+export type Asked = ModelReply & {
   readonly turn: number;
   readonly model: string;
   readonly costUsd: number;
@@ -38,6 +38,16 @@ export type Asker = {
 };
 
 export type Question = Omit<ModelRequest, "outputTokensMax"> & { readonly turn: number };
+
+/** A turn's reply as the journal keeps it. */
+export function toReplied(asked: Asked): Extract<JournalEntry, { kind: "model-replied" }> {
+  const { turn, model, parts, stop, usage, costUsd, wallMs, opaque, cacheMiss, isUsageEstimated } = asked;
+  return {
+    ...({ kind: "model-replied", turn, model, parts, stop, usage, costUsd, wallMs, opaque } as const),
+    ...(typeof cacheMiss === "string" ? { cacheMiss } : {}),
+    ...(isUsageEstimated === true ? { isUsageEstimated } : {}),
+  };
+}
 
 /** Output tokens of one reply, thinking included: enough for a large file in one call, little enough to stream in minutes. */
 const OUTPUT_TOKENS_MAX = 32_000;

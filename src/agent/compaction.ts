@@ -76,10 +76,10 @@ async function summarise(
     let isWhole = false;
     const { text } = await asker.ask(
       question,
-      ({ parts, stop, opaque: _, ...rest }) => {
+      ({ parts, stop, turn: at, model, usage, costUsd, wallMs }) => {
         // A summary cut at the output limit lacks its end, which is where the next steps stand.
         isWhole = stop === "finished";
-        return { kind: "summarised", text: spoken(parts), ...rest } as const;
+        return { kind: "summarised", turn: at, model, text: spoken(parts), usage, costUsd, wallMs } as const;
       },
       signal,
     );

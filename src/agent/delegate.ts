@@ -70,7 +70,9 @@ async function delegate(delegation: Delegation, { id, role, task }: Piece, signa
     ...{ session, goal: goalOf(role), editing: models[0].facts.editing, onPlan: () => {} },
   });
   const brief = [`# Task\n\n${task}`, guidance].filter(Boolean).join("\n\n");
-  const end = await runSubAgent(ground, { id, role, models, toolset, brief, reports, share: SHARE }, signal);
+  const ended = await runSubAgent(ground, { id, role, models, toolset, brief, reports, share: SHARE }, signal);
+  if (ended.kind === "failed") throw new ToolRefusal(`The sub-agent could not work: ${ended.why} Do it yourself.`);
+  const { end } = ended;
   const said = renderReport(report()) || end.lastText || "It ended without a word.";
   switch (end.ending.kind) {
     case "reported":

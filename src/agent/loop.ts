@@ -2,11 +2,11 @@
 import type { Journal, JournalEntry } from "../journal.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Ending, Spend } from "../outcome.ts";
-import { ModelError, type ModelChain } from "../model/model.ts";
+import { ModelError, type Effort, type ModelChain } from "../model/model.ts";
 import { budgetState, nameTimeLimit, type BudgetState } from "../policy/budget.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import { unreachable } from "../failure.ts";
-import { openAsker, type Asked, type Asker } from "./ask.ts";
+import { openAsker, toReplied, type Asked, type Asker } from "./ask.ts";
 import { makeRoom } from "./compaction.ts";
 import { openConversation, type Conversation } from "./conversation.ts";
 import { explainModelError } from "./model-failure.ts";
@@ -27,6 +27,8 @@ export type Agent = {
   readonly limits: RunLimits;
   /** Names the run to the vendor's prompt cache. */
   readonly cacheKey: string;
+  /** How hard the model thinks; null leaves it to the vendor. */
+  readonly effort: Effort | null;
   /** How often the report tool has been called. */
   readonly reports: () => number;
   readonly purse: Purse;
@@ -166,10 +168,10 @@ export class AgentRun {
 
   async #askOnce(signal: AbortSignal): Promise<Replied> {
     const question = { ...this.#request(), turn: this.#turn, messages: this.#conversation.messages() };
-    const toEntry = ({ turn, model, parts, stop, usage, cachedUsage, costUsd, wallMs, opaque }: Asked): Replied => {
+    const toEntry = (asked: Asked): Replied => {
       // A kept reply costs nothing, and the prompt is as long as it was.
-      this.#conversation.count(cachedUsage ?? usage);
-      return { kind: "model-replied", turn, model, parts, stop, usage, costUsd, wallMs, opaque };
+      this.#conversation.count(asked.cachedUsage ?? asked.usage);
+      return toReplied(asked);
     };
     const reply = await this.#asker.ask(question, toEntry, signal);
     const said = reply.parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join("\n\n");
@@ -191,7 +193,7 @@ export class AgentRun {
 
   #request() {
     const { system, toolset, cacheKey } = this.#agent;
-    return { system: system.text, tools: toolset.specs, cacheKey };
+    return { system: system.text, tools: toolset.specs, cacheKey, effort: this.#agent.effort };
   }
 
   /** People's words enter here, between two turns, for a call must be followed by its observation. */

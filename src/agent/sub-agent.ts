@@ -3,6 +3,7 @@
  * its own, since each level hides more of what was asked.
  */
 import type { Journal, SubAgentRole } from "../journal.ts";
+import { TransientError, UserError } from "../failure.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import type { ModelChain } from "../model/model.ts";
@@ -36,7 +37,11 @@ export type SubAgent = {
 const TURNS_MAX = 40;
 const WALL_MS_MAX = 15 * 60_000;
 
-export async function runSubAgent(ground: SubAgentGround, it: SubAgent, signal: AbortSignal): Promise<AgentEnd> {
+/** `failed`: its models could not be asked, in words for the asker. The run goes on without it. */
+export type SubAgentEnd =
+  { readonly kind: "ended"; readonly end: AgentEnd } | { readonly kind: "failed"; readonly why: string };
+
+export async function runSubAgent(ground: SubAgentGround, it: SubAgent, signal: AbortSignal): Promise<SubAgentEnd> {
   const { journal, purse, limits, cacheKey, now } = ground;
   const leftUsd = Math.max(0, limits.usdMax - purse.spent().usd);
   const run = new AgentRun({
@@ -49,11 +54,18 @@ export async function runSubAgent(ground: SubAgentGround, it: SubAgent, signal: 
       usdMax: leftUsd * it.share,
     },
     cacheKey: `${cacheKey}-${it.id}`,
+    effort: it.role === "explorer" ? "low" : null, // Looking around needs many quick turns, not deep ones.
     purse: purse.slice(),
     inbox: SILENT, // Whoever speaks, speaks to the run; its signal ends this one too.
     written: [],
   });
-  return await run.work(signal);
+  try {
+    return { kind: "ended", end: await run.work(signal) };
+  } catch (error) {
+    // A helper that cannot be had must not cost the work it was to help with; another model of the chain was tried.
+    if (error instanceof TransientError || error instanceof UserError) return { kind: "failed", why: error.message };
+    throw error;
+  }
 }
 
 function inside(journal: Journal, { id, role }: SubAgent): Journal {

@@ -62,9 +62,18 @@ async function judge(parts: OpinionParts, { round, diff }: Round, signal: AbortS
   });
   const brief = `${parts.brief}\n\n${renderChange(diff)}`;
   const about = { id: `opinion-${round}`, role: "reviewer", share: SHARE } as const;
-  const end = await runSubAgent(ground, { ...about, models, toolset, brief, reports }, signal);
+  const ended = await runSubAgent(ground, { ...about, models, toolset, brief, reports }, signal);
+  if (ended.kind === "failed") {
+    return {
+      round,
+      model: models[0].id,
+      verdict: "none",
+      summary: `It could not be asked. ${ended.why}`,
+      findings: [],
+    };
+  }
   const said = report();
-  const model = end.spend.model;
+  const { model } = ended.end.spend;
   if (said?.kind !== "review") {
     const summary = renderReport(said) || "The reviewer ended without a report.";
     return { round, model, verdict: "none", summary, findings: [] };

@@ -59,7 +59,7 @@ export async function work(it: Work, signal: AbortSignal): Promise<WorkEnd> {
     onPlan: (steps: readonly PlanStep[]) => journal.append({ kind: "plan-updated", steps }),
   });
   const system = readSystemPrompt(it.goal === "review" ? "reviewer" : "author");
-  const about = { models, toolset, system, reports, brief: it.brief };
+  const about = { models, toolset, system, reports, brief: it.brief, effort: null };
   const author = new AgentRun({ ...about, journal, limits, cacheKey, purse, inbox, written, now });
   const handedIn = await author.work(signal);
   const isJudged = it.opinion !== null && report()?.kind === "change";

@@ -66,7 +66,7 @@ export function openScene(models: Model | ModelChain, over: Partial<Agent> = {},
       charged.push(costUsd);
       return { kind: "ok" };
     }),
-    ...{ inbox: SILENT, written: [] },
+    ...{ inbox: SILENT, written: [], effort: null },
     ...over,
   };
   return { agent, journal, charged };

@@ -103,6 +103,17 @@ test("a reviewer that is never content does not hold the work back, but it stays
   });
 });
 
+test("a reviewer that cannot be asked costs nobody the work", async () => {
+  const refused = { fault: { kind: "status", status: 401, times: 9 } as const };
+  await using world = await openWorld([{ do: [mend] }, report], { others: [reviewer([refused])], env: ON });
+  await world.labelIssue(ISSUE);
+  expect(await world.ended(1)).toMatchObject([{ state: "succeeded", attempt: 1 }]);
+  expect(pull(world)).toMatchObject({
+    draft: false,
+    body: expect.stringContaining("gave no verdict: It could not be asked."),
+  });
+});
+
 test("where the repository asks for it, the reviewer's vendor writes tests first", async () => {
   const others = [
     reviewer([approves]),
