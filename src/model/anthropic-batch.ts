@@ -11,7 +11,7 @@ import { readMessage } from "./anthropic-reply.ts";
 import { toMessageParams, toolNames } from "./anthropic-request.ts";
 import { callVendor, type BatchResult, type BatchWire } from "./batch-wire.ts";
 import { ModelError, type ModelFacts, type ModelReply, type ModelRequest } from "./model.ts";
-import { readEvent, readObject } from "./wire.ts";
+import { isTagged, readEvent, readObject } from "./wire.ts";
 
 /** An upload of the largest batch we send, over a slow line. Everything else here is small. */
 const CALL_MS_MAX = 240_000;
@@ -84,9 +84,8 @@ function keepLonger<B extends object>(block: B): B {
 }
 
 /** The one place where a vendor's shape is taken on trust: a line that `toLine` wrote. */
-const OwnLine = z.custom<BatchCreateParams.Request>(
-  (value) => z.object({ custom_id: z.string(), params: z.object({ model: z.string() }) }).safeParse(value).success,
-);
+const LineShape = z.object({ custom_id: z.string(), params: z.object({ model: z.string() }) });
+const OwnLine = z.custom<BatchCreateParams.Request>((value) => LineShape.safeParse(value).success);
 
 const Line = z.object({ custom_id: z.string(), result: z.record(z.string(), z.unknown()) });
 
@@ -102,9 +101,7 @@ async function* readLines(lines: AsyncIterable<unknown>, signal: AbortSignal): A
 }
 
 const Result = z.object({ type: z.string(), error: z.unknown().optional(), message: z.unknown().optional() });
-const Block = z.custom<{ readonly type: string; readonly [field: string]: unknown }>(
-  (value) => z.object({ type: z.string() }).safeParse(value).success,
-);
+const Block = z.custom<{ readonly type: string; readonly [field: string]: unknown }>(isTagged);
 const Whole = z.looseObject({ content: z.array(Block), stop_reason: z.string().nullish() });
 const Errored = z.record(z.string(), z.unknown());
 

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { ReplyPart, StopReason, Usage } from "../journal.ts";
 import { anthropicFault } from "./anthropic-fault.ts";
 import { ModelError, type ModelReply } from "./model.ts";
-import { readEvent, readObject } from "./wire.ts";
+import { isTagged, readEvent, readObject } from "./wire.ts";
 
 type SentEvent = { readonly event: string | null; readonly data: string };
 type Names = { readonly name: string; readonly toolNames: ReadonlyMap<string, string> };
@@ -31,7 +31,7 @@ const Start = z.object({
 });
 const BlockStart = z.object({
   index: z.number(),
-  content_block: z.custom<WireBlock>((value) => z.object({ type: z.string() }).safeParse(value).success),
+  content_block: z.custom<WireBlock>(isTagged),
 });
 const text = z.string().default("");
 const BlockDelta = z.object({

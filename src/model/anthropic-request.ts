@@ -12,7 +12,7 @@ import type { Observation, OpaqueState, ReplyPart } from "../journal.ts";
 import { CACHE, withBreakpoints, type Turn } from "./anthropic-breakpoints.ts";
 import type { Message, ModelFacts, ModelRequest, ToolSpec } from "./model.ts";
 import { effortFor } from "./quirks.ts";
-import { objectInput, safeWord } from "./wire.ts";
+import { isTagged, objectInput, parseState, safeWord } from "./wire.ts";
 
 /** Stands for blank text, which the API refuses. */
 const EMPTY = "(empty)";
@@ -103,13 +103,13 @@ function toToolResult({ callId, text, isError }: Observation): ToolResultBlockPa
  */
 const OwnState = z.object({
   id: z.string().nullable(),
-  blocks: z.array(z.custom<ContentBlockParam>((value) => z.object({ type: z.string() }).safeParse(value).success)),
+  blocks: z.array(z.custom<ContentBlockParam>(isTagged)),
 });
 
 function readOwn(opaque: OpaqueState | null, boundTo: string): z.infer<typeof OwnState> | null {
   if (opaque?.provider !== "anthropic" || opaque.model !== boundTo) return null;
   // Another release may have written another shape: then the turn is rebuilt from its parts.
-  return OwnState.safeParse(JSON.parse(z.string().parse(opaque.value))).data ?? null;
+  return OwnState.safeParse(parseState(opaque.value)).data ?? null;
 }
 
 /** Null is the vendor's word for a first request. */

@@ -8,7 +8,7 @@ import type {
 import { z } from "zod";
 import type { OpaqueState, ReplyPart } from "../journal.ts";
 import type { Message, ModelFacts, ModelRequest, ToolSpec } from "./model.ts";
-import { objectInput, safeWord } from "./wire.ts";
+import { objectInput, parseState, safeWord } from "./wire.ts";
 
 /** `max_tokens` is the name all servers know, and the usage in the last chunk comes for the asking. */
 export function toChatParams(
@@ -89,11 +89,10 @@ function toMessages(request: ModelRequest, name: string): readonly ChatCompletio
 }
 
 /** The one place where a message is taken on trust: this adapter wrote it down as it wants to send it. */
-const OwnMessage = z.custom<ChatCompletionAssistantMessageParam>(
-  (value) => z.object({ role: z.literal("assistant") }).safeParse(value).success,
-);
+const Spoken = z.object({ role: z.literal("assistant") });
+const OwnMessage = z.custom<ChatCompletionAssistantMessageParam>((value) => Spoken.safeParse(value).success);
 
 function readOwnMessage(opaque: OpaqueState | null, name: string): ChatCompletionAssistantMessageParam | null {
   if (opaque?.provider !== "compatible" || opaque.model !== name) return null;
-  return OwnMessage.safeParse(JSON.parse(z.string().parse(opaque.value))).data ?? null;
+  return OwnMessage.safeParse(parseState(opaque.value)).data ?? null;
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { ReplyPart, StopReason, Usage } from "../journal.ts";
 import { ModelError, type ModelReply } from "./model.ts";
 import { readOpenAiFailure } from "./openai-fault.ts";
-import { readEvent, readObject } from "./wire.ts";
+import { isTagged, readEvent, readObject } from "./wire.ts";
 
 type Names = { readonly name: string; readonly toolNames: ReadonlyMap<string, string> };
 
@@ -12,7 +12,7 @@ type WireItem = { readonly type: string; readonly [field: string]: unknown };
 type Item = { readonly wire: WireItem | null; readonly parts: readonly ReplyPart[]; readonly cutOff: boolean };
 
 const Event = z.object({ type: z.string().optional() });
-const AnyItem = z.custom<WireItem>((value) => z.object({ type: z.string() }).safeParse(value).success);
+const AnyItem = z.custom<WireItem>(isTagged);
 const ItemDone = z.object({ item: AnyItem });
 const Failure = z.object({ code: z.string().nullish(), message: z.string().nullish() });
 const count = z.number().nullish();

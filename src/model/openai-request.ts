@@ -7,7 +7,7 @@ import type { ModelFacts, ModelRequest, Quirks, ToolSpec } from "./model.ts";
 import { isStrictSchema } from "./openai-strict.ts";
 import { readOperation } from "./patch-operation.ts";
 import { effortFor } from "./quirks.ts";
-import { safeWord, textInput, objectInput } from "./wire.ts";
+import { isTagged, objectInput, parseState, safeWord, textInput } from "./wire.ts";
 
 /** The vendor refuses longer keys. */
 const CACHE_KEY_CHARS_MAX = 64;
@@ -112,14 +112,12 @@ function toOutputItem({ callId, text, isError }: Observation, kinds: ReadonlyMap
 }
 
 /** The one place where a vendor's shape is taken on trust: these are the items this adapter received and wrote down. */
-const OwnItems = z.array(
-  z.custom<ResponseInputItem>((value) => z.object({ type: z.string() }).safeParse(value).success),
-);
+const OwnItems = z.array(z.custom<ResponseInputItem>(isTagged));
 
 /** Encrypted reasoning is bound to the model that reasoned, so another model's items are not sent. */
 function readOwnItems(opaque: OpaqueState | null, boundTo: string): ResponseInputItem[] | null {
   if (opaque?.provider !== "openai" || opaque.model !== boundTo) return null;
-  return OwnItems.parse(JSON.parse(z.string().parse(opaque.value)));
+  return OwnItems.parse(parseState(opaque.value));
 }
 
 function rebuild(part: ReplyPart, tools: ReadonlyMap<string, ToolSpec>, quirks: Quirks): readonly ResponseInputItem[] {

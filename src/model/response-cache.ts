@@ -47,10 +47,12 @@ export function requestKey(model: Pick<Model, "id" | "facts">, request: ModelReq
   return createHash("sha256").update(exact).digest("hex");
 }
 
+const AnyRecord = z.record(z.string(), z.unknown());
+
 /** JSON with sorted keys: a transcript that was rebuilt from a store is the same transcript. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) => {
-    const object = z.record(z.string(), z.unknown()).safeParse(inner);
+    const object = AnyRecord.safeParse(inner);
     if (!object.success) return inner;
     return Object.fromEntries(Object.entries(object.data).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   });

@@ -9,10 +9,26 @@ export function safeWord(word: string): string {
   return word.replaceAll(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64);
 }
 
+// Schemas are made once: zod compiles each at its first use, which costs more than a thousand uses.
+const AnyRecord = z.record(z.string(), z.unknown());
+const OneName = z.array(z.string()).length(1);
+const Tagged = z.object({ type: z.string() });
+const Text = z.string();
+
+/** For `z.custom`: a vendor's block, item or part, of which only its kind is looked at. */
+export function isTagged(value: unknown): boolean {
+  return Tagged.safeParse(value).success;
+}
+
+/** What an adapter wrote down as text, as JSON again. */
+export function parseState(value: unknown): unknown {
+  return JSON.parse(Text.parse(value));
+}
+
 /** A JSON object, or null when the text is none: cut off, malformed, or another kind of value. */
 export function readObject(text: string): Readonly<Record<string, unknown>> | null {
   try {
-    const parsed = z.record(z.string(), z.unknown()).safeParse(JSON.parse(text));
+    const parsed = AnyRecord.safeParse(JSON.parse(text));
     return parsed.success ? parsed.data : null;
   } catch (error) {
     if (error instanceof SyntaxError) return null;
@@ -24,7 +40,7 @@ export function readObject(text: string): Readonly<Record<string, unknown>> | nu
 export function objectInput(input: unknown, tool: ToolSpec | undefined): Readonly<Record<string, unknown>> {
   const operation = tool?.native === "apply-patch" ? readOperation(input) : null;
   if (operation) return { [textProperty(tool)]: toPatchText(operation) };
-  const parsed = z.record(z.string(), z.unknown()).safeParse(input);
+  const parsed = AnyRecord.safeParse(input);
   return parsed.success ? parsed.data : { [textProperty(tool)]: input };
 }
 
@@ -33,14 +49,14 @@ export function textInput(input: unknown, tool: ToolSpec | undefined): string {
   if (typeof input === "string") return input;
   const operation = tool?.native === "apply-patch" ? readOperation(input) : null;
   if (operation) return toPatchText(operation);
-  const parsed = z.record(z.string(), z.unknown()).safeParse(input);
+  const parsed = AnyRecord.safeParse(input);
   const text = parsed.success ? parsed.data[textProperty(tool)] : undefined;
   return typeof text === "string" ? text : JSON.stringify(input);
 }
 
 /** A tool with one required property takes the text there. */
 function textProperty(tool: ToolSpec | undefined): string {
-  const required = z.array(z.string()).length(1).safeParse(tool?.parameters["required"]);
+  const required = OneName.safeParse(tool?.parameters["required"]);
   return required.data?.[0] ?? "input";
 }
 

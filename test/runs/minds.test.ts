@@ -104,8 +104,11 @@ test("a reviewer that is never content does not hold the work back, but it stays
 });
 
 test("a reviewer that cannot be asked costs nobody the work", async () => {
-  const refused = { fault: { kind: "status", status: 401, times: 9 } as const };
-  await using world = await openWorld([{ do: [mend] }, report], { others: [reviewer([refused])], env: ON });
+  const refused = { fault: { kind: "status", status: 401 } as const };
+  await using world = await openWorld([{ do: [mend] }, report], {
+    others: [reviewer(Array<typeof refused>(9).fill(refused))],
+    env: ON,
+  });
   await world.labelIssue(ISSUE);
   expect(await world.ended(1)).toMatchObject([{ state: "succeeded", attempt: 1 }]);
   expect(pull(world)).toMatchObject({
