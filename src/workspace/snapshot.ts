@@ -1,22 +1,16 @@
 /** What a run did to its tree, as git objects in our own store: the tree id, the files changed, the diff, the commit. */
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
-import { UserError } from "../failure.ts";
 import type { FileChange } from "../outcome.ts";
 import { git, type GitPlace } from "./git.ts";
+import { recordTree } from "./record.ts";
+import { refuseTraps } from "./traps.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** A diff longer than this (characters) is cut in what people and models read; the commit holds it all. */
 export const DIFF_CHARS_MAX = 200_000;
 
-/** Folders deeper than this are not searched for nested repositories; git itself would not find its way back either. */
-const DEPTH_MAX = 64;
-
 /** Records the tree as it stands, ignored files left out. Refuses what must not leave a sandbox. Resolves to the tree's id. */
 export async function snapshot(workspace: Workspace, signal: AbortSignal): Promise<string> {
-  await removeNestedRepositories(workspace.treeDir);
-  await git(workspace.place, ["add", "--all", "--", "."], { signal });
-  const tree = (await git(workspace.place, ["write-tree"], { signal })).trim();
+  const tree = await recordTree(workspace, signal);
   await refuseTraps(workspace.place, workspace.baseSha, tree, signal);
   return tree;
 }
@@ -76,48 +70,4 @@ function readCounts(fields: readonly string[]): Map<string, readonly [number, nu
     counts.set(path, [Number(match[1]) || 0, Number(match[2]) || 0]);
   }
   return counts;
-}
-
-/**
- * `git add` would open a nested .git to read its HEAD, and no git directory that sandboxed code wrote may be read.
- * No process of the sandbox lives between two commands, so nothing can put one back while we look.
- */
-async function removeNestedRepositories(treeDir: string): Promise<void> {
-  const open: { dir: string; depth: number }[] = [{ dir: treeDir, depth: 0 }];
-  for (let next = open.pop(); next; next = open.pop()) {
-    for (const entry of await readdir(next.dir, { withFileTypes: true })) {
-      const path = join(next.dir, entry.name);
-      if (entry.name.toLowerCase() === ".git") {
-        if (next.depth > 0) await rm(path, { recursive: true, force: true });
-      } else if (entry.isDirectory() && next.depth < DEPTH_MAX) open.push({ dir: path, depth: next.depth + 1 });
-    }
-  }
-}
-
-/** A link out of the repository or a gitlink is harmless here and a trap for whoever checks the branch out. */
-async function refuseTraps(place: GitPlace, base: string, tree: string, signal: AbortSignal): Promise<void> {
-  const raw = (await git(place, ["diff-tree", "-r", "-z", "--no-renames", base, tree], { signal })).split("\0");
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const [, mode = "", , id = ""] = (raw[i] ?? "").split(" ");
-    const path = raw[i + 1] ?? "";
-    if (mode === "160000")
-      throw new UserError(`The change adds a submodule at ${JSON.stringify(path)}, which is refused.`);
-    if (mode !== "120000") continue;
-    const target = await git(place, ["cat-file", "blob", id], { signal });
-    if (isOutward(path, target)) {
-      throw new UserError(`The change adds a link at ${JSON.stringify(path)} that leads out of the repository.`);
-    }
-  }
-}
-
-/** Whether a link at `path` with text `target` climbs above the repository's root. */
-export function isOutward(path: string, target: string): boolean {
-  if (target.startsWith("/")) return true;
-  let depth = path.split("/").length - 1;
-  for (const part of target.split("/")) {
-    if (part === "..") depth -= 1;
-    else if (part !== "" && part !== ".") depth += 1;
-    if (depth < 0) return true;
-  }
-  return false;
 }

@@ -3,10 +3,10 @@
  * sandboxed code sees is a throw-away with some history, which the host never reads after the sandbox has opened.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, copyFile, mkdir, readdir, rm } from "node:fs/promises";
+import { chmod, copyFile, lchown, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type FileLock, lockExclusive, tryExclusive } from "../file-lock.ts";
-import { pickUid } from "../sandbox/owner.ts";
+import { changeOwner, pickUid } from "../sandbox/owner.ts";
 import { git, type GitPlace } from "./git.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
 import type { Mirror } from "./mirror.ts";
@@ -32,6 +32,14 @@ export type WorkspaceOpening = {
   readonly overlayFilesMin?: number;
 };
 
+/** What recording the tree has to remember from one time to the next. Names are latin1 (walk.ts). */
+export type TreeMemory = {
+  /** Every path that was ever given to the index. */
+  readonly recorded: Set<string>;
+  /** The gitlinks of the base; null before they were looked for. */
+  submodules: ReadonlySet<string> | null;
+};
+
 /** What is below the tree when it is an overlay. */
 export type Layers = { readonly lowerDir: string; readonly upperDir: string };
 
@@ -41,6 +49,7 @@ export class Workspace implements AsyncDisposable {
   /** Ours: objects and index of this run; borrows the mirror's objects. */
   readonly gitDir: string;
   readonly baseSha: string;
+  readonly memory: TreeMemory = { recorded: new Set(), submodules: null };
   readonly #dir: string;
   readonly #opening: WorkspaceOpening;
   #lock: FileLock | null = null;
@@ -110,8 +119,20 @@ export class Workspace implements AsyncDisposable {
     if ((await this.#isWorthAnOverlay(signal)) && (await this.#showWarm(signal))) return;
     await git(this.place, ["read-tree", "-u", "--reset", sha], { signal });
     await showHistory(this.place, this.treeDir, signal);
-    const visible = { gitDir: join(this.treeDir, ".git"), workTree: this.treeDir };
-    await copyFile(join(this.gitDir, "index"), join(visible.gitDir, "index"));
+    await this.#giveAway(signal);
+  }
+
+  /** As root the files get their owner at once: a change of owner later would make git hash each of them again. */
+  async #giveAway(signal: AbortSignal): Promise<void> {
+    const [index, visibleIndex] = [join(this.gitDir, "index"), join(this.treeDir, ".git/index")];
+    const isRoot = process.getuid?.() === 0;
+    this.#owner = isRoot ? await pickUid() : null;
+    if (this.#owner !== null) {
+      await changeOwner(this.treeDir, { uid: this.#owner, gid: this.#owner });
+      await git(this.place, ["update-index", "--refresh", "-q"], { signal });
+    }
+    await copyFile(index, visibleIndex);
+    if (this.#owner !== null) await lchown(visibleIndex, this.#owner, this.#owner);
   }
 
   async #isWorthAnOverlay(signal: AbortSignal): Promise<boolean> {

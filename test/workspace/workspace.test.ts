@@ -4,7 +4,8 @@ import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { hasCommit, keepCommit } from "../../src/workspace/mirror.ts";
-import { commitTree, isOutward, listChanges, readDiff, snapshot } from "../../src/workspace/snapshot.ts";
+import { commitTree, listChanges, readDiff, snapshot } from "../../src/workspace/snapshot.ts";
+import { isOutward, trapIn } from "../../src/workspace/traps.ts";
 import { Workspace } from "../../src/workspace/workspace.ts";
 import { GIT_ENV, openRepository } from "./repository.ts";
 
@@ -20,7 +21,9 @@ test("a workspace holds the files of its commit, and a history that the sandbox 
   await using repository = await openRepository({ "README.md": "# First\n" }, BASE);
   await using workspace = await openWorkspace(repository);
   expect(await readFile(join(workspace.treeDir, "README.md"), "utf8")).toBe("# Base\n");
-  const inside = (...args: string[]) => execa("git", args, { cwd: workspace.treeDir, env: GIT_ENV, extendEnv: false });
+  // As the sandbox's own /etc/gitconfig says.
+  const inside = (...args: string[]) =>
+    execa("git", ["-c", "safe.directory=*", ...args], { cwd: workspace.treeDir, env: GIT_ENV, extendEnv: false });
   expect((await inside("log", "--format=%s")).stdout).toBe("commit 2\ncommit 1");
   expect((await inside("status", "--porcelain")).stdout).toBe("");
 });
@@ -133,6 +136,14 @@ test("a workspace whose folders were closed to their own owner is removed all th
   expect(existsSync(workspace.treeDir)).toBe(false);
 });
 
+test("a workspace with folders deeper than a path is long is removed", async () => {
+  await using repository = await openRepository(BASE);
+  const workspace = await openWorkspace(repository);
+  await execa("perl", ["-e", 'for (1 .. 100) { mkdir "d" x 100; chdir "d" x 100 }'], { cwd: workspace.treeDir });
+  await workspace[Symbol.asyncDispose]();
+  expect(existsSync(workspace.treeDir)).toBe(false);
+});
+
 test.each([
   ["a", "b", false],
   ["dir/a", "../b", false],
@@ -142,4 +153,28 @@ test.each([
   ["a", "..", true],
 ])("a link at %s to %s: outward is %s", (path, target, expected) => {
   expect(isOutward(path, target)).toBe(expected);
+});
+
+test.each([
+  ["src/aux.ts", "device"],
+  ["NUL", "device"],
+  ["com1 .txt", "device"],
+  ["lpt\u00b9", "device"],
+  ["conin$", "device"],
+  [`${"d/".repeat(500)}x`, "longer than 900 bytes"],
+  ["src/auxiliary.ts", null],
+  ["console", null],
+  ["com10", null],
+])("the path %.30s has a trap: %s", (path, trap) => {
+  if (trap === null) expect(trapIn(path)).toBeNull();
+  else expect(trapIn(path)).toContain(trap);
+});
+
+test("a name that Windows keeps for a device is refused when it is new, and named", async () => {
+  await using repository = await openRepository({ ...BASE, "old/con.md": "was there\n" });
+  await using workspace = await openWorkspace(repository);
+  await writeFile(join(workspace.treeDir, "README.md"), "changed\n");
+  await snapshot(workspace, signal);
+  await writeFile(join(workspace.treeDir, "src/aux.ts"), "new\n");
+  await expect(snapshot(workspace, signal)).rejects.toThrow('"src/aux.ts", a name that Windows keeps for a device');
 });

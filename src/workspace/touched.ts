@@ -1,0 +1,168 @@
+/**
+ * Which files may differ from what a run's index says, without asking each of them where that can be avoided: all that an
+ * overlay's upper layer does not hold is as it was. Ignored files are left out unless they were recorded before.
+ */
+import { chmod, lstat, rm } from "node:fs/promises";
+import { type GitPlace, GitError } from "./git.ts";
+import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
+import { findAll } from "./find-all.ts";
+import { type Entry, joinPath, listBelow, readFolder, toPath } from "./walk.ts";
+import type { Layers } from "./workspace.ts";
+
+export type Tree = { readonly place: GitPlace; readonly treeDir: string; readonly layers: Layers | null };
+
+/** Names are latin1 (walk.ts). `added` are files and links that may be new or changed, `gone` what may have been removed. */
+export type Touched = { readonly added: readonly string[]; readonly gone: readonly string[] };
+
+/** Folders deeper than this are not searched; git itself would not find its way back either. */
+const DEPTH_MAX = 64;
+
+export async function findTouched(tree: Tree, signal: AbortSignal): Promise<Touched> {
+  const { added, fresh, gone } = tree.layers ? await readLayers(tree, tree.layers) : await readAll(tree, signal);
+  const unignored = await leaveOutIgnored(tree, fresh, signal);
+  const all = [...added, ...unignored];
+  if (process.getuid?.() !== 0) await makeReadable(tree.treeDir, all);
+  return { added: all, gone };
+}
+
+type Found = {
+  /** Known to the index, or to the lower layer, which is the same. */
+  readonly added: string[];
+  /** Files and folders that are in neither: their ignore rules have to be asked. */
+  readonly fresh: Fresh[];
+  readonly gone: string[];
+};
+type Fresh = { readonly path: string; readonly kind: Entry["kind"] };
+
+async function readLayers({ treeDir }: Tree, { lowerDir, upperDir }: Layers): Promise<Found> {
+  const found: Found = { added: [], fresh: [], gone: [] };
+  const open = [""];
+  for (let folder = open.pop(); folder !== undefined; folder = open.pop()) {
+    const [upper, merged, lower] = await Promise.all([
+      readFolder(upperDir, folder),
+      readFolder(treeDir, folder),
+      readFolder(lowerDir, folder),
+    ]);
+    const layers = { upper: byName(upper), merged: byName(merged), lower: byName(lower) };
+    if (await isRenamed({ treeDir, lowerDir }, folder, layers)) {
+      // A folder moved here as a whole: what it holds is in no upper layer, and what was here before is gone.
+      found.fresh.push({ path: folder, kind: "folder" });
+      found.gone.push(...(await listBelow(lowerDir, folder)));
+      continue;
+    }
+    for (const name of layers.upper.keys()) {
+      if (name.toLowerCase() === ".git") continue;
+      const path = joinPath(folder, name);
+      const kind = layers.merged.get(name);
+      const before = layers.lower.get(name);
+      if (before !== undefined && before !== kind) found.gone.push(path, ...(await listBelow(lowerDir, path)));
+      if (kind === undefined) continue;
+      if (kind === "folder" && before === "folder") open.push(path);
+      else if (kind !== "folder" && before === kind) found.added.push(path);
+      else found.fresh.push({ path, kind });
+    }
+    for (const name of layers.lower.keys()) {
+      if (layers.merged.has(name) || layers.upper.has(name)) continue;
+      const path = joinPath(folder, name);
+      found.gone.push(path, ...(await listBelow(lowerDir, path)));
+    }
+  }
+  return found;
+}
+
+type ThreeLayers = Readonly<Record<"upper" | "merged" | "lower", ReadonlyMap<string, Entry["kind"]>>>;
+
+/** With redirect_dir a renamed folder shows another folder of the lower layer; its files then have other inodes. */
+async function isRenamed(
+  { treeDir, lowerDir }: { readonly treeDir: string; readonly lowerDir: string },
+  folder: string,
+  { upper, merged, lower }: ThreeLayers,
+): Promise<boolean> {
+  const shownThrough = [...merged.keys()].find((name) => !upper.has(name));
+  if (shownThrough === undefined) return false;
+  if (!lower.has(shownThrough)) return true;
+  const path = joinPath(folder, shownThrough);
+  const [shown, own] = await Promise.all([lstat(toPath(treeDir, path)), lstat(toPath(lowerDir, path))]);
+  return shown.ino !== own.ino;
+}
+
+function byName(entries: readonly Entry[] | null): ReadonlyMap<string, Entry["kind"]> {
+  return new Map((entries ?? []).map(({ name, kind }) => [name, kind]));
+}
+
+/** Without layers every file is looked at: git compares the tracked ones, the rest are found by name. */
+async function readAll({ place, treeDir }: Tree, signal: AbortSignal): Promise<Found> {
+  const entries = await withoutTraps(treeDir, await findAll(treeDir, signal));
+  const [tracked, changed] = await Promise.all([
+    gitPipe(place, ["ls-files", "-z"], { signal }).then(splitNames),
+    gitPipe(place, ["diff-files", "-z", "--name-only", "--ignore-submodules=all"], { signal }).then(splitNames),
+  ]);
+  const known = new Set(tracked);
+  const folders = new Set<string>();
+  for (const path of tracked) {
+    for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+      const folder = path.slice(0, end);
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  }
+  const fresh: Fresh[] = [];
+  for (const { path, kind } of entries) {
+    const end = path.lastIndexOf("/");
+    const isTop = end < 0 || folders.has(path.slice(0, end));
+    const isKnown = kind === "folder" ? folders.has(path) : known.has(path);
+    if (isTop && !isKnown) fresh.push({ path, kind });
+  }
+  return { added: [], fresh, gone: changed };
+}
+
+/** Level by level, so that an ignored folder is never entered. */
+async function leaveOutIgnored({ place, treeDir }: Tree, fresh: readonly Fresh[], signal: AbortSignal) {
+  const kept: string[] = [];
+  let level = await withoutTraps(treeDir, fresh);
+  for (let depth = 0; level.length > 0 && depth < DEPTH_MAX; depth++) {
+    const paths = level.map(({ path }) => path);
+    const ignored = new Set(await askIgnored(place, paths, signal));
+    const next: Fresh[] = [];
+    for (const { path, kind } of level.filter((entry) => !ignored.has(entry.path))) {
+      if (kind !== "folder") kept.push(path);
+      else
+        for (const entry of (await readFolder(treeDir, path)) ?? [])
+          next.push({ path: joinPath(path, entry.name), kind: entry.kind });
+    }
+    level = await withoutTraps(treeDir, next);
+  }
+  return kept;
+}
+
+/**
+ * Pipes, sockets and devices are no part of a tree, and a pipe named .gitignore would hold git for ever. A .git below the top
+ * was written by sandboxed code: nothing of it is read, what lies beside it is added as files.
+ */
+async function withoutTraps(treeDir: string, entries: readonly Fresh[]): Promise<readonly Fresh[]> {
+  const kept: Fresh[] = [];
+  for (const entry of entries) {
+    const name = entry.path.slice(entry.path.lastIndexOf("/") + 1).toLowerCase();
+    if (entry.kind !== "other" && name !== ".git") kept.push(entry);
+    else if (name === ".gitignore" || name === ".gitattributes") await rm(toPath(treeDir, entry.path));
+  }
+  return kept;
+}
+
+async function askIgnored(place: GitPlace, paths: readonly string[], signal: AbortSignal): Promise<string[]> {
+  try {
+    const args = ["check-ignore", "--no-index", "-z", "--stdin"];
+    return splitNames(await gitPipe(place, args, { input: joinNames(paths), signal }));
+  } catch (error) {
+    if (error instanceof GitError && error.exitCode === 1) return []; // None is ignored.
+    throw error;
+  }
+}
+
+/** An ordinary user is refused what a command of the sandbox closed; but it is theirs, so they may open it again. */
+async function makeReadable(treeDir: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const stats = await lstat(toPath(treeDir, path)).catch(() => null);
+    if (stats?.isFile() && (stats.mode & 0o400) === 0) await chmod(toPath(treeDir, path), stats.mode | 0o600);
+  }
+}
