@@ -110,11 +110,22 @@ async function readOutcome(
 
 /** Asked of git inside the sandbox: the checkout's settings may start programs, which must not happen on the host. */
 async function diffLocally(session: SandboxSession, options: string, signal: AbortSignal): Promise<string> {
-  const script = `git add --intent-to-add --all 2>/dev/null; git diff ${options} HEAD`;
-  const environment = "cp .git/index /tmp/index 2>/dev/null; GIT_INDEX_FILE=/tmp/index; export GIT_INDEX_FILE;";
-  const argv = ["/bin/sh", "-c", `${environment} ${script}`];
+  // The checkout's .git cannot be written here, so index and new objects lie elsewhere. Without a commit yet, all is new.
+  const script = `set -e
+    objects=$PWD/$(git rev-parse --git-path objects)
+    cp "$(git rev-parse --git-path index)" /tmp/index 2>/dev/null || rm -f /tmp/index
+    mkdir -p /tmp/objects
+    export GIT_INDEX_FILE=/tmp/index GIT_OBJECT_DIRECTORY=/tmp/objects GIT_ALTERNATE_OBJECT_DIRECTORIES="$objects"
+    git add --intent-to-add --all
+    git diff ${options} "$(git rev-parse --quiet --verify HEAD || git hash-object -t tree /dev/null)"`;
+  const argv = ["/bin/sh", "-c", script];
   const result = await session.exec({ argv, cwd: "", stdin: "", timeoutMs: 60_000, outputBytesMax: 4_000_000 }, signal);
-  return result.stdout.toString("utf8");
+  if (result.exit.kind === "exited" && result.exit.code === 0) return result.stdout.toString("utf8");
+  const why = result.stderr.toString("utf8").trim().slice(0, 500);
+  throw new UserError(
+    `The edits stand, but git cannot compare them inside the sandbox, which sees nothing beside this folder (a linked worktree or a ` +
+      `submodule has its git directory elsewhere). It says: ${why}`,
+  );
 }
 
 const readLocalDiff = (session: SandboxSession, signal: AbortSignal) => diffLocally(session, "", signal);

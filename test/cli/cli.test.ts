@@ -117,6 +117,27 @@ test("run edits the checkout, leaves .git alone, prints its journal as JSON line
   expect(people.stdout).toContain("journal: ");
 });
 
+test.each([true, false])(
+  "a run that only makes files says so, in a checkout that has a commit: %s",
+  async (hasCommit) => {
+    await using scratch = await openScratch();
+    const make = { do: "create", path: "new.txt", text: "one\ntwo\n" } as const;
+    const report = { do: "call", tool: "report", input: { title: "Make a file", summary: "Made." } } as const;
+    const conversations = [{ name: "local", turns: [{ do: [make] }, { do: [report] }] }];
+    await using models = await startModels({ script: { conversations } });
+    const git = (...args: string[]) => execa("git", args, { cwd: scratch.work, env: GIT_ENV, extendEnv: false });
+    await git("init", "--quiet");
+    if (hasCommit) await git("commit", "--quiet", "--allow-empty", "-m", "start");
+    const env = { ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl };
+    const { stdout, stderr } = await scratch.pullwright(["run", "--json", "make a file"], { env });
+    const last = stdout.trim().split("\n").at(-1) ?? "";
+    expect(JSON.parse(last).entry.outcome, stderr).toMatchObject({
+      kind: "changed",
+      files: [{ path: "new.txt", linesAdded: 2 }],
+    });
+  },
+);
+
 test("run without a key says which variable is missing, and outside a checkout that it needs one", async () => {
   await using scratch = await openScratch();
   expect(await scratch.pullwright(["run", "x"])).toMatchObject({
