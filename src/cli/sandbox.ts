@@ -42,6 +42,9 @@ function exitStatus(exit: ExecExit): number {
     case "memory-limit":
       console.error(`pullwright: stopped at ${exit.memoryBytes} bytes of memory`);
       return 137;
+    case "disk-limit":
+      console.error("pullwright: stopped for filling the disk");
+      return 137;
     case "signaled":
       console.error(`pullwright: ended by ${exit.signal}`);
       return 137;

@@ -93,6 +93,8 @@ function rootFolders(world: World): string[] {
     ...["--ro-bind", "/usr", "/usr", ...top],
     ...["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"],
     ...["--perms", "1777", "--size", String(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"],
+    // bubblewrap makes /dev a tmpfs that its user owns, without a size: files in it would be memory nobody limits.
+    ...["--remount-ro", "/dev"],
     ...["--perms", "1777", "--size", String(world.scratchBytes), "--tmpfs", "/tmp"],
     ...["--size", String(world.scratchBytes), "--tmpfs", HOME],
     ...["--size", String(RUN_BYTES), "--tmpfs", "/run"],

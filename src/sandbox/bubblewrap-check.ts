@@ -17,7 +17,10 @@ import { REMEDIES } from "./set-up-failure.ts";
 const OLDEST = { major: 0, minor: 8 };
 const PROBE_TIMEOUT_MS = 20_000;
 const MIB = 1024 * 1024;
-const PROBE_LIMITS = { memoryBytes: 256 * MIB, processesMax: 64, fileBytesMax: MIB, scratchBytes: MIB };
+const PROBE_LIMITS = {
+  ...{ memoryBytes: 256 * MIB, processesMax: 64, fileBytesMax: MIB, scratchBytes: MIB },
+  ...{ workspaceBytesMax: MIB, workspaceFilesMax: 100 },
+};
 const APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 
 type Checked = {
@@ -105,7 +108,7 @@ async function checkAppArmor(isWorking: boolean): Promise<SandboxFeature> {
 
 function checkFilter({ isWorking, said }: Probe): SandboxFeature {
   const isFiltered = /^Seccomp:\s+2$/m.test(said);
-  const isPresent = isWorking ? isFiltered : seccompFilter(process.arch) !== null;
+  const isPresent = isWorking ? isFiltered : seccompFilter(process.arch, { countsMemory: true }) !== null;
   const detail = isFiltered ? "in force" : isPresent ? "known for this machine" : `none for ${process.arch}`;
   return feature("system call filter", { isPresent, detail, remedy: REMEDIES.seccomp });
 }

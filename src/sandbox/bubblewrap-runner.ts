@@ -7,9 +7,11 @@ import { TransientError } from "../failure.ts";
 import { FD } from "./bubblewrap-arguments.ts";
 import type { Cgroup } from "./cgroup.ts";
 import type { Channel, Ends } from "./channel.ts";
+import type { DiskWatch } from "./disk-watch.ts";
 import { LAUNCHER, LAUNCHER_ENVIRONMENT, launcherArguments, type Staged } from "./launcher.ts";
 import { LaunchStatus } from "./launch-status.ts";
-import { killNamespace, killQuietly, residentBytes, waitUntilNamespaceGone } from "./process-tree.ts";
+import { MemoryWatch } from "./memory-watch.ts";
+import { killNamespace, killQuietly, waitUntilNamespaceGone } from "./process-tree.ts";
 import { checkReadOnlyPaths, type ReadOnlyPath } from "./read-only-paths.ts";
 import { limitedCommand } from "./resource-limits.ts";
 import { type Ending, isCommandsFault, runCommand, startErrorText } from "./run-command.ts";
@@ -27,13 +29,12 @@ export type RunnerParts = {
   readonly filter: Buffer;
   readonly channel: Channel;
   readonly cgroup: Cgroup | null;
+  readonly disk: DiskWatch;
   /** The host uid commands run as; null when we are not root. */
   readonly uid: number | null;
   readonly limits: SandboxLimits;
 };
 
-/** How often memory is summed up where no control group does it. A hog takes some 50 MB in this time. */
-const MEMORY_POLL_MS = 50;
 /** A little behind the server, which has ten seconds to answer GitHub. */
 const NICENESS = 5;
 
@@ -99,7 +100,7 @@ class Attempt {
       start: (stdio: Ends["child"]) => this.#start(stdio),
       kill: (child: ChildProcess) => this.#kill(child),
       sweep: (child: ChildProcess) => this.#sweep(child),
-      watchMemory: (_child: ChildProcess, exceeded: () => void) => this.#watchMemory(exceeded),
+      watch: (exceeded: (what: "memory-limit" | "disk-limit") => void) => this.#watch(exceeded),
     };
   }
 
@@ -133,13 +134,17 @@ class Attempt {
     throw new TransientError("A command's processes did not end after SIGKILL.");
   }
 
-  #watchMemory(exceeded: () => void): () => void {
-    if (this.#parts.cgroup !== null) return () => {};
-    const timer = setInterval(() => {
-      const pid = this.#status?.namespacePid ?? null;
-      if (pid !== null && residentBytes(pid) > this.#parts.limits.memoryBytes) exceeded();
-    }, MEMORY_POLL_MS);
-    return () => clearInterval(timer);
+  #watch(exceeded: (what: "memory-limit" | "disk-limit") => void): () => void {
+    const { cgroup, disk, limits } = this.#parts;
+    const namespacePid = () => this.#status?.namespacePid ?? null;
+    const memory = cgroup === null ? new MemoryWatch(limits.memoryBytes) : null;
+    const unwatch = [
+      memory?.watch(namespacePid, () => exceeded("memory-limit")),
+      disk.watch(namespacePid, () => exceeded("disk-limit")),
+    ];
+    return () => {
+      for (const stop of unwatch) stop?.();
+    };
   }
 }
 
@@ -167,6 +172,7 @@ function readExit({ ending, command, ranOutOfMemory, hasExited, limits }: Told):
   if (ending.stop === "timed-out") return { kind: "timed-out", timeoutMs: command.timeoutMs };
   if (ending.stop === "output-limit") return { kind: "output-limit", outputBytesMax: command.outputBytesMax };
   if (ending.stop === "memory-limit") return memoryLimit;
+  if (ending.stop === "disk-limit") return { kind: "disk-limit", workspaceBytesMax: limits.workspaceBytesMax };
   if (ending.startError !== null) {
     if (isCommandsFault(ending.startError)) return { kind: "exited", code: CANNOT_RUN };
     throw setUpFailure(`${LAUNCHER}: ${ending.startError}`);

@@ -19,11 +19,12 @@ import { Channel } from "./channel.ts";
 import type { CgroupPlace } from "./cgroup-place.ts";
 import { Cgroup, findCgroupPlace } from "./cgroup.ts";
 import { NO_EGRESS, openEgress } from "./egress.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { writeEtcFolder } from "./etc-folder.ts";
 import { bindTools, readTopLevel, stageUnreachable, unstaged } from "./host-paths.ts";
 import { WorkspaceOwners } from "./owner.ts";
 import { findReadOnlyPaths } from "./read-only-paths.ts";
-import type { Sandbox, SandboxLimits, SandboxOpening, SandboxSession } from "./sandbox.ts";
+import type { Sandbox, SandboxOpening, SandboxSession } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { SerialSession } from "./serial-session.ts";
 import { REMEDIES } from "./set-up-failure.ts";
@@ -59,7 +60,8 @@ class Opener {
   async open(opening: SandboxOpening): Promise<SandboxSession> {
     // --die-with-parent means the thread that started it: a worker thread's end would end the command.
     if (!isMainThread) throw new Error("A sandbox is opened from the main thread only.");
-    const filter = seccompFilter(process.arch);
+    const place = await this.findPlace();
+    const filter = seccompFilter(process.arch, { countsMemory: place !== null });
     if (filter === null) throw new UserError(REMEDIES.seccomp);
 
     await using undo = new AsyncDisposableStack();
@@ -75,7 +77,7 @@ class Opener {
     const way = opening.egress
       ? await openEgress({ policy: opening.egress, ...this.#tools }, join(stateDir, "egress"), undo)
       : NO_EGRESS;
-    const cgroup = await this.#openCgroup(opening.limits);
+    const cgroup = place && (await Cgroup.open(place, newWorkerName(), opening.limits));
     if (cgroup) undo.defer(() => cgroup.close());
     const uid = await this.#takeOwnership({ ...opening, workspaceDir }, stateDir, undo);
 
@@ -97,13 +99,9 @@ class Opener {
       ],
       wrap: way.wrap,
       ...{ stagingDir, staged, readOnlyPaths, filter, channel, cgroup, uid, limits: opening.limits },
+      disk: new DiskWatch([workspaceDir, stateDir], opening.limits),
     });
     return new SerialSession((command, stopped) => runner.run(command, stopped), undo.move());
-  }
-
-  async #openCgroup(limits: SandboxLimits): Promise<Cgroup | null> {
-    const place = await this.findPlace();
-    return place && (await Cgroup.open(place, newWorkerName(), limits));
   }
 
   /** The uid commands run as, or null when we are an ordinary user and they run as us. */

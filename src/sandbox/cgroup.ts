@@ -8,6 +8,8 @@ import { hasCode, killQuietly } from "./process-tree.ts";
 import type { SandboxLimits } from "./sandbox.ts";
 import { isLeftByDeadWorker, newWorkerName } from "./worker-name.ts";
 
+type CgroupLimits = Pick<SandboxLimits, "memoryBytes" | "processesMax">;
+
 /** The launcher, setpriv and bubblewrap's two processes, beside the command's own. */
 const LAUNCHER_PROCESSES = 8;
 /** An ended process leaves its group a moment after it is reaped. */
@@ -24,7 +26,7 @@ export class Cgroup {
   }
 
   /** Throws what the file system throws when it is not ours to make. */
-  static async open(place: CgroupPlace, name: string, limits: SandboxLimits): Promise<Cgroup> {
+  static async open(place: CgroupPlace, name: string, limits: CgroupLimits): Promise<Cgroup> {
     const cgroup = new Cgroup(
       place,
       [...new Set([place.memoryDir, place.processesDir])].map((folder) => join(folder, name)),
@@ -75,7 +77,7 @@ export class Cgroup {
     return this.#folders[0] ?? this.#place.memoryDir;
   }
 
-  async #limit(memoryDir: string, processesDir: string, limits: SandboxLimits): Promise<void> {
+  async #limit(memoryDir: string, processesDir: string, limits: CgroupLimits): Promise<void> {
     const bytes = String(limits.memoryBytes);
     await writeFile(join(processesDir, "pids.max"), String(limits.processesMax + LAUNCHER_PROCESSES));
     if (this.#place.version === "v2") {
@@ -101,7 +103,7 @@ export async function findCgroupPlace(): Promise<CgroupPlace | null> {
 }
 
 async function canMakeGroup(place: CgroupPlace): Promise<boolean> {
-  const limits = { memoryBytes: 1 << 26, processesMax: 1, fileBytesMax: 0, scratchBytes: 0 };
+  const limits = { memoryBytes: 1 << 26, processesMax: 1 };
   try {
     const probe = await Cgroup.open(place, newWorkerName(), limits);
     await probe.close();

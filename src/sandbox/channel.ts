@@ -56,6 +56,7 @@ export class Channel {
   // end must be a blocking one, and a description of its own, or programs would meet EAGAIN.
   #openOutput(name: string): { socket: Socket; childEnd: number } {
     const path = join(this.#folder, name);
+    chmodSync(path, 0o600); // The last command owned it through its own descriptor, and may have closed it to us.
     const ours = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const childEnd = openSync(path, constants.O_WRONLY);
     return { socket: new Socket({ fd: ours, readable: true, writable: false }), childEnd };

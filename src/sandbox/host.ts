@@ -80,7 +80,7 @@ class HostRunner {
       start: (stdio: Ends["child"]) => this.#start(command.argv, cwd, stdio),
       kill: killGroup,
       sweep: async (child: ChildProcess) => killGroup(child),
-      watchMemory: () => () => {},
+      watch: () => () => {},
     };
     const ending = await runCommand(runner, command, stopped);
     if (ending.startError !== null) return readStartError(ending.startError, command);

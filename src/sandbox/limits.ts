@@ -9,4 +9,7 @@ export const SANDBOX_LIMITS: SandboxLimits = {
   processesMax: 512,
   fileBytesMax: 1024 * MIB,
   scratchBytes: 1024 * MIB,
+  // A monorepo's node_modules and build output together; 300,000 files are three large node_modules.
+  workspaceBytesMax: 16 * 1024 * MIB,
+  workspaceFilesMax: 1_000_000,
 };

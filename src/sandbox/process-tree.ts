@@ -1,5 +1,5 @@
 /** Reads /proc to end and to weigh the processes of one sandbox, seen from its process 1. */
-import { readdirSync, readFileSync } from "node:fs";
+import { type Stats, readdirSync, readFileSync, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** A namespace whose process 1 is killed is gone in a few milliseconds; this long only on a stuck disk. */
@@ -33,16 +33,28 @@ export function killQuietly(pid: number): void {
 
 /** Resident bytes of the process and all below it; file pages do not count, the kernel can take them back. */
 export function residentBytes(pid: number): number {
-  let bytes = 0;
-  const waiting = [pid];
-  for (let seen = 0; seen < TREE_PROCESSES_MAX; seen++) {
-    const next = waiting.pop();
-    if (next === undefined) break;
+  return treeOf(pid).reduce((bytes, next) => {
     const status = readQuietly(`/proc/${next}/status`);
-    bytes += kibibytes(status, "RssAnon") + kibibytes(status, "RssShmem");
-    waiting.push(...childrenOf(next));
+    return bytes + kibibytes(status, "RssAnon") + kibibytes(status, "RssShmem");
+  }, 0);
+}
+
+/** Bytes on one disk of files that the process and all below it hold open though no folder names them any more. */
+export function unlinkedBytes(pid: number, device: number): number {
+  const sizes = new Map<number, number>();
+  for (const next of treeOf(pid)) {
+    for (const fd of listQuietly(`/proc/${next}/fd`)) {
+      const stats = statQuietly(`/proc/${next}/fd/${fd}`);
+      if (stats?.dev === device && stats.nlink === 0) sizes.set(stats.ino, stats.blocks * 512);
+    }
   }
-  return bytes;
+  return [...sizes.values()].reduce((all, bytes) => all + bytes, 0);
+}
+
+function treeOf(pid: number): readonly number[] {
+  const tree = [pid];
+  for (let at = 0; at < tree.length && at < TREE_PROCESSES_MAX; at++) tree.push(...childrenOf(tree[at] ?? 0));
+  return tree;
 }
 
 /** Process 1 of a namespace shows as "NSpid: 4711 1"; a zombie one has already taken all others with it. */
@@ -78,6 +90,15 @@ function listQuietly(path: string): string[] {
     return readdirSync(path);
   } catch (error) {
     if (error instanceof Error && "code" in error) return [];
+    throw error;
+  }
+}
+
+function statQuietly(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return null;
     throw error;
   }
 }

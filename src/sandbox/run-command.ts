@@ -7,7 +7,7 @@ import { type Channel, closeChildEnds, type Ends } from "./channel.ts";
 import type { Exec } from "./sandbox.ts";
 
 /** What we ended a command for. */
-export type Stop = "timed-out" | "output-limit" | "memory-limit" | "aborted";
+export type Stop = "timed-out" | "output-limit" | "memory-limit" | "disk-limit" | "aborted";
 
 export type Ending = {
   readonly stop: Stop | null;
@@ -27,8 +27,8 @@ export type Runner = {
   readonly kill: (child: ChildProcess) => void;
   /** Called once when the first process has ended; resolves when no other is left. */
   readonly sweep: (child: ChildProcess) => Promise<void>;
-  /** Calls back when the command holds more memory than it may; returns how to stop watching. */
-  readonly watchMemory: (child: ChildProcess, exceeded: () => void) => () => void;
+  /** Calls back when the command holds more memory or disk than it may; returns how to stop watching. */
+  readonly watch: (exceeded: (what: "memory-limit" | "disk-limit") => void) => () => void;
 };
 
 /** A killed process that is still there after this is stuck in the kernel; waiting longer would hang the run. */
@@ -102,7 +102,7 @@ async function superviseChild({ child, runner, command, output }: Supervised, si
   const onAbort = () => end("aborted");
   signal.addEventListener("abort", onAbort, { once: true });
   const timer = setTimeout(() => end("timed-out"), Math.min(command.timeoutMs, TIMER_MS_MAX));
-  const unwatch = runner.watchMemory(child, () => end("memory-limit"));
+  const unwatch = runner.watch(end);
   output.onLimit(() => end("output-limit"));
   try {
     const exit = await Promise.race([waitForExit(child), hung.promise]);

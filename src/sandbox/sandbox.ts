@@ -10,6 +10,9 @@ export type SandboxLimits = {
   readonly fileBytesMax: number;
   /** Bytes of each memory-backed folder (/tmp, HOME). */
   readonly scratchBytes: number;
+  /** Bytes on disk, and files, that a session may add to its workspace. Watched, so a fast writer gets a little further. */
+  readonly workspaceBytesMax: number;
+  readonly workspaceFilesMax: number;
 };
 
 export type SandboxOpening = {
@@ -43,7 +46,8 @@ export type ExecExit =
   | { readonly kind: "signaled"; readonly signal: string }
   | { readonly kind: "timed-out"; readonly timeoutMs: number }
   | { readonly kind: "output-limit"; readonly outputBytesMax: number }
-  | { readonly kind: "memory-limit"; readonly memoryBytes: number };
+  | { readonly kind: "memory-limit"; readonly memoryBytes: number }
+  | { readonly kind: "disk-limit"; readonly workspaceBytesMax: number };
 
 export type ExecResult = {
   readonly exit: ExecExit;

@@ -8,6 +8,13 @@ export type CallNumbers = {
   readonly ioctl: number;
   readonly socket: number;
   readonly socketpair: number;
+  readonly shmget: number;
+  /** Calls that set a file's mode, and which of their arguments holds it. */
+  readonly modes: readonly { readonly number: number; readonly mode: number }[];
+  /** Calls that open a file; they read the mode only when a flag says that they make one. */
+  readonly opens: readonly { readonly number: number; readonly flags: number; readonly mode: number }[];
+  /** memfd_create and memfd_secret: memory in files that no folder shows. */
+  readonly nameless: readonly number[];
   readonly refused: readonly { readonly number: number; readonly errno: number }[];
 };
 
@@ -49,6 +56,8 @@ const REFUSED: readonly (readonly [name: string, x64: number, arm64: number | nu
   ["setns", 308, 268],
   ["umount2", 166, 39],
   ["unshare", 272, 97],
+  // The filter could not see whether it makes a setuid file; the others that could are judged by their mode.
+  ["openat2", 437, 437],
   // Opens a file by inode number, around every mount: how Shocker left Docker.
   ["open_by_handle_at", 304, 265],
   // The machine: modules, another kernel, clocks, swap, names, accounting, hardware ports.
@@ -81,13 +90,42 @@ const REFUSED: readonly (readonly [name: string, x64: number, arm64: number | nu
   ["vhangup", 153, 58],
 ];
 
-/** Programs that probe for io_uring fall back on ENOSYS but not always on EPERM. */
-const MISSING: readonly string[] = ["io_uring_enter", "io_uring_register", "io_uring_setup"];
+/** Programs that probe for them fall back on ENOSYS but not always on EPERM. openat2 keeps its mode behind a pointer. */
+const MISSING: readonly string[] = ["io_uring_enter", "io_uring_register", "io_uring_setup", "openat2"];
 
 type Machine = Omit<CallNumbers, "refused">;
 
-const X64: Machine = { auditArch: 0xc000003e, clone: 56, clone3: 435, ioctl: 16, socket: 41, socketpair: 53 };
-const ARM64: Machine = { auditArch: 0xc00000b7, clone: 220, clone3: 435, ioctl: 29, socket: 198, socketpair: 199 };
+const X64: Machine = {
+  auditArch: 0xc000003e,
+  ...{ clone: 56, clone3: 435, ioctl: 16, socket: 41, socketpair: 53, shmget: 29 },
+  modes: [
+    { number: 85, mode: 1 }, // creat
+    { number: 90, mode: 1 }, // chmod
+    { number: 91, mode: 1 }, // fchmod
+    { number: 133, mode: 1 }, // mknod
+    { number: 259, mode: 2 }, // mknodat
+    { number: 268, mode: 2 }, // fchmodat
+    { number: 452, mode: 2 }, // fchmodat2
+  ],
+  opens: [
+    { number: 2, flags: 1, mode: 2 }, // open
+    { number: 257, flags: 2, mode: 3 }, // openat
+  ],
+  nameless: [319, 447],
+};
+
+const ARM64: Machine = {
+  auditArch: 0xc00000b7,
+  ...{ clone: 220, clone3: 435, ioctl: 29, socket: 198, socketpair: 199, shmget: 194 },
+  modes: [
+    { number: 33, mode: 2 }, // mknodat
+    { number: 52, mode: 1 }, // fchmod
+    { number: 53, mode: 2 }, // fchmodat
+    { number: 452, mode: 2 }, // fchmodat2
+  ],
+  opens: [{ number: 56, flags: 2, mode: 3 }], // openat
+  nameless: [279, 447],
+};
 
 /** For Node's `process.arch`; null for a machine this table does not know. */
 export function callNumbers(arch: string): CallNumbers | null {

@@ -23,6 +23,7 @@ const ARCH = 4;
 const argument = (index: number) => 16 + 8 * index;
 
 const EPERM = 1;
+const EINVAL = 22;
 const ENOSYS = 38;
 const EAFNOSUPPORT = 97;
 
@@ -40,14 +41,24 @@ const NEW_NAMESPACES = 0x7e020000;
 const TIOCSTI = 0x5412;
 const TIOCLINUX = 0x541c;
 
+/** S_ISUID | S_ISGID: on the host such a file would lend its owner's rights to whoever runs it. */
+const SETS_ID = 0o6000;
+/** O_CREAT | __O_TMPFILE, the same numbers on both machines. */
+const MAKES_FILE = 0x40 | 0x400000;
+/** PostgreSQL asks for 56 bytes. A larger segment is memory that no process's count shows. */
+const SEGMENT_BYTES_MAX = 1024 * 1024;
+
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
 
 const load = (offset: number): Instruction => [LOAD_WORD, 0, 0, offset];
 const give = (verdict: number): Instruction => [RETURN, 0, 0, verdict];
 const fail = (errno: number): Instruction => give(ERRNO | errno);
 
-/** The program for Node's `process.arch`, or null where no call table exists: there is no sandbox without a filter. */
-export function seccompFilter(arch: string): Buffer | null {
+/**
+ * The program for Node's `process.arch`, or null where no call table exists: there is no sandbox without a filter. Without a
+ * control group that counts all memory, the kinds that no process's own count shows are refused as well.
+ */
+export function seccompFilter(arch: string, { countsMemory }: { readonly countsMemory: boolean }): Buffer | null {
   const calls = callNumbers(arch);
   if (!calls) return null;
   return encode([
@@ -59,6 +70,10 @@ export function seccompFilter(arch: string): Buffer | null {
     // glibc falls back to clone, whose flags a filter can read; those of clone3 lie behind a pointer.
     ...onCall(calls.clone3, [fail(ENOSYS)]),
     ...onCall(calls.clone, [load(argument(0)), skipUnless(JUMP_IF_ANY_BIT, NEW_NAMESPACES), fail(EPERM), give(ALLOW)]),
+    ...calls.opens.flatMap(({ number, flags, mode }) => onCall(number, refuseSetIdFile(flags, mode))),
+    ...calls.modes.flatMap(({ number, mode }) => onCall(number, refuseSetId(mode))),
+    ...(countsMemory ? [] : calls.nameless.flatMap((number) => onCall(number, [fail(ENOSYS)]))),
+    ...(countsMemory ? [] : onCall(calls.shmget, refuseLargeSegment())),
     ...onCall(calls.ioctl, refuseTerminalTricks()),
     ...onCall(calls.socket, allowFamilies()),
     ...onCall(calls.socketpair, allowFamilies()),
@@ -78,6 +93,24 @@ function skipUnless(code: number, operand: number): Instruction {
 /** `body` must end in a return: the accumulator no longer holds the call number after it. */
 function onCall(number: number, body: readonly Instruction[]): Instruction[] {
   return [[JUMP_IF_EQUAL, 0, body.length, number], ...body];
+}
+
+function refuseSetId(mode: number): Instruction[] {
+  return [load(argument(mode)), skipUnless(JUMP_IF_ANY_BIT, SETS_ID), fail(EPERM), give(ALLOW)];
+}
+
+function refuseSetIdFile(flags: number, mode: number): Instruction[] {
+  const judged = refuseSetId(mode);
+  return [load(argument(flags)), [JUMP_IF_ANY_BIT, 0, judged.length, MAKES_FILE], ...judged, give(ALLOW)];
+}
+
+/** The size has 64 bits. */
+function refuseLargeSegment(): Instruction[] {
+  return [
+    ...[load(argument(1) + 4), skipUnless(JUMP_IF_GREATER, 0), fail(EINVAL)],
+    ...[load(argument(1)), skipUnless(JUMP_IF_GREATER, SEGMENT_BYTES_MAX), fail(EINVAL)],
+    give(ALLOW),
+  ];
 }
 
 function refuseTerminalTricks(): Instruction[] {

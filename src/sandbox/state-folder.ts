@@ -22,7 +22,13 @@ export async function removeLeftStateFolders(): Promise<void> {
   const parent = await realpath(tmpdir());
   for (const name of (await readdir(parent)).filter(isLeftByDeadWorker)) {
     const stats = await lstat(join(parent, name)).catch(() => null); // Another worker removes them as well.
-    if (stats === null || !(stats.uid === process.getuid?.() || isSandboxUid(stats.uid))) continue;
+    if (stats === null || !isOurs(stats.uid)) continue;
     await rm(join(parent, name), { recursive: true, force: true });
   }
+}
+
+/** What a worker of root gave to a sandbox's user is for root alone to remove. */
+function isOurs(uid: number): boolean {
+  const own = process.getuid?.();
+  return uid === own || (own === 0 && isSandboxUid(uid));
 }

@@ -104,6 +104,8 @@ function describe(exit: ExecExit): string {
       return `Stopped after ${exit.outputBytesMax} bytes of output; write it to a file or filter it`;
     case "memory-limit":
       return `Stopped for using more than ${Math.round(exit.memoryBytes / 1024 / 1024)} MiB of memory`;
+    case "disk-limit":
+      return `Stopped for filling the disk: the workspace may grow by ${Math.round(exit.workspaceBytesMax / 1024 ** 3)} GiB; delete what is not needed`;
     default:
       return unreachable(exit);
   }

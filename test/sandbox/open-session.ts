@@ -8,7 +8,10 @@ import type { Exec, Sandbox, SandboxOpening, SandboxSession } from "../../src/sa
 
 export const MIB = 1024 * 1024;
 
-export const LIMITS = { memoryBytes: 512 * MIB, processesMax: 128, fileBytesMax: 64 * MIB, scratchBytes: 16 * MIB };
+export const LIMITS = {
+  ...{ memoryBytes: 512 * MIB, processesMax: 128, fileBytesMax: 64 * MIB, scratchBytes: 16 * MIB },
+  ...{ workspaceBytesMax: 1024 * MIB, workspaceFilesMax: 100_000 },
+};
 
 export const TOOLS = {
   tools: [],

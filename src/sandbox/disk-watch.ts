@@ -1,0 +1,121 @@
+/**
+ * Stops commands that fill the disk. No quota holds a workspace everywhere, so the file system's free space is looked at often,
+ * which costs nothing, and the workspace is measured only when much of it has gone.
+ */
+import { execFile } from "node:child_process";
+import { lstat, statfs } from "node:fs/promises";
+import { promisify } from "node:util";
+import { LAUNCHER_ENVIRONMENT } from "./launcher.ts";
+import { unlinkedBytes } from "./process-tree.ts";
+import type { SandboxLimits } from "./sandbox.ts";
+
+const POLL_MS = 500;
+/** The workspace is measured when this much has gone, or a quarter of the limit. */
+const STEP_BYTES = 64 * 1024 * 1024;
+const STEP_FILES = 20_000;
+/** And now and then in any case: another run that deletes would hide one that writes. */
+const MEASURE_EVERY_MS = 30_000;
+/** A workspace that is too full is measured this often; a command that empties it may go on. */
+const MEASURE_FULL_EVERY_MS = 2_000;
+/** `du` needs 0.14 s for 50,000 files. */
+const MEASURE_MS_MAX = 60_000;
+/** Whoever fills it: below this, or below half of what was free, commands stop before the host's database fails. */
+const FREE_BYTES_MIN = 1024 * 1024 * 1024;
+
+type Usage = { readonly bytes: number; readonly files: number };
+
+export class DiskWatch {
+  readonly #folders: readonly [string, ...string[]];
+  readonly #limits: Pick<SandboxLimits, "workspaceBytesMax" | "workspaceFilesMax">;
+  /** Free space at the last measuring. */
+  #freeThen: Usage | null = null;
+  #floor = 0;
+  /** What was there before the session's commands. */
+  #before: Usage | null = null;
+  #last: Usage = { bytes: 0, files: 0 };
+  #isFull = false;
+  #measuredAt = performance.now();
+  #isBusy = false;
+
+  /** The first folder is the workspace; the others are on the same disk and count with it. */
+  constructor(
+    folders: readonly [string, ...string[]],
+    limits: Pick<SandboxLimits, "workspaceBytesMax" | "workspaceFilesMax">,
+  ) {
+    this.#folders = folders;
+    this.#limits = limits;
+  }
+
+  /** Calls `exceeded` while the limit is; returns how to stop. What one command wrote counts for the next. */
+  watch(namespacePid: () => number | null, exceeded: () => void): () => void {
+    const poll = async () => {
+      if (this.#isBusy) return;
+      this.#isBusy = true;
+      try {
+        if (await this.#isExceeded(namespacePid())) exceeded();
+      } finally {
+        this.#isBusy = false;
+      }
+    };
+    void poll();
+    const timer = setInterval(() => void poll(), POLL_MS);
+    return () => clearInterval(timer);
+  }
+
+  async #isExceeded(namespacePid: number | null): Promise<boolean> {
+    const free = await freeSpace(this.#folders[0]);
+    if (free === null) return false;
+    if (this.#freeThen === null) {
+      this.#floor = Math.min(FREE_BYTES_MIN, free.bytes / 2);
+      this.#freeThen = free;
+    }
+    if (free.bytes < this.#floor) return true;
+    const gone = { bytes: this.#freeThen.bytes - free.bytes, files: this.#freeThen.files - free.files };
+    if (!this.#isWorthMeasuring(gone)) return false;
+    const used = await measure(this.#folders, namespacePid);
+    this.#before ??= { bytes: used.bytes - Math.max(0, gone.bytes), files: used.files - Math.max(0, gone.files) };
+    const isFull =
+      used.bytes - this.#before.bytes > this.#limits.workspaceBytesMax ||
+      used.files - this.#before.files > this.#limits.workspaceFilesMax;
+    const isEmptied = this.#isFull && (used.bytes < this.#last.bytes || used.files < this.#last.files);
+    [this.#isFull, this.#last, this.#freeThen, this.#measuredAt] = [isFull, used, free, performance.now()];
+    return isFull && !isEmptied;
+  }
+
+  #isWorthMeasuring(gone: Usage): boolean {
+    const { workspaceBytesMax, workspaceFilesMax } = this.#limits;
+    if (gone.bytes >= Math.min(STEP_BYTES, workspaceBytesMax / 4)) return true;
+    if (gone.files >= Math.min(STEP_FILES, workspaceFilesMax / 4)) return true;
+    const every = this.#isFull ? MEASURE_FULL_EVERY_MS : MEASURE_EVERY_MS;
+    return performance.now() - this.#measuredAt >= every;
+  }
+}
+
+/** null when the folder has gone. */
+async function freeSpace(folder: string): Promise<Usage | null> {
+  const stats = await statfs(folder).catch(() => null);
+  return stats && { bytes: stats.bavail * stats.bsize, files: stats.ffree };
+}
+
+async function measure(folders: readonly string[], namespacePid: number | null): Promise<Usage> {
+  const [bytes, files] = await Promise.all([sum(["-B1"], folders), sum(["--inodes"], folders)]);
+  const device = (await lstat(folders[0] ?? "").catch(() => null))?.dev;
+  const unlinked = namespacePid === null || device === undefined ? 0 : unlinkedBytes(namespacePid, device);
+  return { bytes: bytes + unlinked, files };
+}
+
+/**
+ * By `du`, which walks trees of any depth that change under it. As an ordinary user in a user namespace of its own: there it may
+ * enter folders that their owner has closed to himself. It complains of what vanishes meanwhile; the sum is good all the same.
+ */
+async function sum(options: readonly string[], folders: readonly string[]): Promise<number> {
+  const du = ["du", "-sc", ...options, "--", ...folders];
+  const argv = process.getuid?.() === 0 ? du : ["unshare", "--user", "--map-root-user", "--", ...du];
+  const [program = "", ...rest] = argv;
+  const settings = { env: LAUNCHER_ENVIRONMENT, timeout: MEASURE_MS_MAX, killSignal: "SIGKILL" } as const;
+  const said = await promisify(execFile)(program, rest, settings).then(
+    ({ stdout }) => stdout,
+    (error: unknown) => (error instanceof Error && "stdout" in error ? String(error.stdout) : ""),
+  );
+  return Number(/^(\d+)\ttotal$/m.exec(said)?.[1] ?? 0);
+}

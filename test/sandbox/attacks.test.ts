@@ -1,0 +1,40 @@
+/**
+ * The attack suite: every attack of test/sandbox/attacks as whoever runs the tests and, where that is root, as an ordinary user
+ * too, who has no control groups and no uid to spare.
+ */
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { ATTACKS } from "./attacks/judge.ts";
+import { isRoot } from "./open-session.ts";
+
+const RUNNER = join(import.meta.dirname, "attacks/run-attacks.ts");
+/** No account need exist for it. */
+const ORDINARY = ["setpriv", "--reuid=23456", "--regid=23456", "--clear-groups", "--"];
+/** What an attack can say besides "held": a machine without 32-bit calls cannot refuse them. */
+const Judged = z.object({ name: z.string(), verdict: z.looseObject({ kind: z.string() }) });
+
+const users = isRoot
+  ? [
+      { user: "root", prefix: [] },
+      { user: "an ordinary user", prefix: ORDINARY },
+    ]
+  : [{ user: "an ordinary user", prefix: [] }];
+
+test.each(users)("as $user the sandbox holds against every attack", { timeout: 400_000 }, async ({ prefix }) => {
+  // A shell that leaves descriptors open, as those that start servers do.
+  const script = 'exec 9</etc/hostname 27</ 251<&9; exec "$@"';
+  const argv = ["-c", script, "sh", ...prefix, process.execPath, RUNNER];
+  const runner = spawn("bash", argv, { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = (await text(runner.stdout)).trim().split("\n");
+  const judged = lines.map((line) => Judged.parse(JSON.parse(line)));
+  expect(judged.filter(({ verdict }) => verdict.kind !== "held" && verdict.kind !== "skipped")).toEqual([]);
+  expect(judged.map(({ name }) => name).sort()).toEqual(ATTACKS.map(({ name }) => name).sort());
+});
+
+test("the table holds sixty attacks or more, each named once", () => {
+  expect(ATTACKS.length).toBeGreaterThanOrEqual(60);
+  expect(new Set(ATTACKS.map(({ name }) => name)).size).toBe(ATTACKS.length);
+});

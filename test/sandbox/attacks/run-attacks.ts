@@ -1,0 +1,12 @@
+/**
+ * Runs the attacks and prints a JSON line for each: as a program of its own, so that root can have it run as an ordinary
+ * user. Words of its command line choose attacks by name.
+ */
+import { bubblewrapSandbox } from "../../../src/sandbox/bubblewrap.ts";
+import { TOOLS } from "../open-session.ts";
+import { ATTACKS, judgeAll } from "./judge.ts";
+
+process.env["PULLWRIGHT_TEST_SECRET"] = "canary-of-the-environment";
+const wanted = process.argv.slice(2);
+const chosen = ATTACKS.filter(({ name }) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
+await judgeAll(bubblewrapSandbox(TOOLS), chosen, (judged) => console.log(JSON.stringify(judged)));
