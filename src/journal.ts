@@ -65,6 +65,14 @@ export type FileEditReport = {
   readonly isCut: boolean;
 };
 
+/** One wish of sandboxed code to reach a host, and its answer. `host` is harmless text; `why` is "" when allowed. */
+export type EgressDecision = {
+  readonly verdict: "allowed" | "denied" | "failed";
+  readonly host: string;
+  readonly port: number;
+  readonly why: string;
+};
+
 /** Where a run without a forge works (absolute), and whether another model looks at its change: asked for once, kept when it is resumed. */
 export type LocalStart = { readonly root: string; readonly wantsOpinion: boolean };
 
@@ -83,6 +91,10 @@ export type JournalEntry =
       readonly headSha: string;
       readonly guidance: readonly string[];
     }
+  /** Each different decision of a phase once. */
+  | ({ readonly kind: "egress"; readonly phase: "set-up" | "agent" } & EgressDecision)
+  /** Packages are installed, or taken from what an earlier run kept; or that failed, and the run goes on without. */
+  | { readonly kind: "set-up-finished"; readonly isCached: boolean; readonly command: CommandRun }
   | { readonly kind: "briefed"; readonly model: string; readonly promptHash: string; readonly brief: string }
   | {
       readonly kind: "model-replied";

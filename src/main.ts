@@ -15,6 +15,7 @@ import { Queue } from "./queue/queue.ts";
 import { openRecords } from "./run/records.ts";
 import { PROGRESS_GAP_MS } from "./run/progress.ts";
 import { failTask, runTask, type RunParts, type TaskRun } from "./run/run-task.ts";
+import { openSetUp } from "./run/open-set-up.ts";
 import { takeDelivery } from "./run/take-delivery.ts";
 import { openSandbox } from "./sandbox/open-sandbox.ts";
 import { requireIsolation } from "./sandbox/require-isolation.ts";
@@ -132,9 +133,13 @@ export async function openRunParts(settings: Settings, database: Database, log: 
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => log.warn({}, message));
   const { reader, writer } = openForge(github);
-  const secrets = [github.privateKey, github.webhookSecret, ...modelKeys(settings), settings.alertUrl].filter(
-    (s) => typeof s === "string",
-  );
+  const secrets = [
+    github.privateKey,
+    github.webhookSecret,
+    ...modelKeys(settings),
+    settings.alertUrl,
+    ...Object.values(settings.setUpSecrets),
+  ].filter((s) => typeof s === "string");
   return {
     ...{ reader, writer, sandbox, log, now: Date.now },
     progressGapMs: PROGRESS_GAP_MS,
@@ -143,6 +148,7 @@ export async function openRunParts(settings: Settings, database: Database, log: 
     wantsOpinion: settings.secondOpinion,
     commentsAlerts: settings.alertUrl === null,
     dayLimits: settings.dayLimits,
+    setUp: openSetUp(settings),
     runsDir: join(settings.dataDir, "runs"),
     limits: settings.limits,
     secrets,

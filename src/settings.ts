@@ -52,6 +52,8 @@ export type Settings = ModelSettings & {
   readonly sandboxDriver: "bubblewrap" | "host";
   /** Host folders bound read-only into the sandbox as /opt/NAME, NAME/bin on its PATH (language tool chains). */
   readonly sandboxTools: readonly string[];
+  /** Variables that only a run's set-up gets, such as a private registry's token. Their values are never published or logged. */
+  readonly setUpSecrets: Readonly<Record<string, string>>;
   readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 };
 
@@ -90,6 +92,9 @@ const Environment = z.object({
   PULLWRIGHT_SANDBOX: z.enum(["bubblewrap", "host"]).default("bubblewrap"),
   PULLWRIGHT_SANDBOX_TOOLS: text.optional(),
   PULLWRIGHT_NO_SANDBOX: text.optional(),
+  PULLWRIGHT_SETUP_ENV: text
+    .regex(/^[A-Za-z_]\w*(,[A-Za-z_]\w*)*$/, "must be names of variables with commas between")
+    .optional(),
   PULLWRIGHT_LOG: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   XDG_DATA_HOME: text.optional(),
 });
@@ -136,6 +141,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     alertUrl: readAlertUrl(e),
     sandboxDriver: e.PULLWRIGHT_SANDBOX,
     sandboxTools: e.PULLWRIGHT_SANDBOX_TOOLS?.split(":").filter((path) => path !== "") ?? [],
+    setUpSecrets: readSetUpSecrets(e.PULLWRIGHT_SETUP_ENV?.split(",") ?? [], present),
     logLevel: e.PULLWRIGHT_LOG,
   };
 }
@@ -178,6 +184,22 @@ function travelsInTheClear(address: string): boolean {
   // URL has made a dotted quad of every way to write an address; 127.example.com is a name.
   const isLoopback = hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
   return protocol === "http:" && !isLoopback;
+}
+
+/** A value shorter than this cannot be told from ordinary text, and so not be kept out of it. */
+const SET_UP_SECRET_CHARS_MIN = 8;
+
+function readSetUpSecrets(names: readonly string[], env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const pairs = names.map((name) => {
+    if (name in Environment.shape)
+      throw new UserError(`PULLWRIGHT_SETUP_ENV: ${name} is Pullwright's own and stays out of sandboxes.`);
+    const value = env[name] ?? "";
+    if (value.length >= SET_UP_SECRET_CHARS_MIN && !/[\n\0]/.test(value)) return [name, value] as const;
+    throw new UserError(
+      `PULLWRIGHT_SETUP_ENV names ${name}, which is not set, shorter than ${SET_UP_SECRET_CHARS_MIN} characters or of several lines.`,
+    );
+  });
+  return Object.fromEntries(pairs);
 }
 
 function readFallbacks(list: string): readonly string[] {

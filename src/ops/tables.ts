@@ -30,6 +30,10 @@ export function renderEntry(entry: JournalEntry): string {
       return `started: ${entry.goal}, attempt ${entry.attempt}: ${oneLine(entry.title)}`;
     case "workspace-ready":
       return `workspace at ${entry.headSha.slice(0, 10)}, guidance: ${entry.guidance.join(", ") || "none"}`;
+    case "egress":
+      return `${entry.phase} ${entry.verdict === "allowed" ? "reached" : `was ${entry.verdict}`} ${entry.host}:${entry.port}${entry.why === "" ? "" : `: ${entry.why}`}`;
+    case "set-up-finished":
+      return `set-up${entry.isCached ? " from the cache" : ""} ${exit(entry.command)}`;
     case "briefed":
       return `briefed ${entry.model}, prompt ${entry.promptHash}, ${entry.brief.length} characters`;
     case "model-replied":

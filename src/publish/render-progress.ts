@@ -2,6 +2,7 @@
 import type { JournalEntry, PlanStep, RecordedEntry } from "../journal.ts";
 import type { Outcome } from "../outcome.ts";
 import { unreachable } from "../failure.ts";
+import { renderSetUp } from "./render-set-up.ts";
 import { duration, joinSections as join, money, renderFixReply, renderPatch, renderSpend } from "./render.ts";
 
 export type ProgressFacts = {
@@ -20,7 +21,7 @@ export function renderProgress(
   const finished = entries.findLast(({ entry }) => entry.kind === "finished");
   if (failure !== null) return renderFailed(failure, facts.patch, finished?.entry);
   if (finished?.entry.kind !== "finished") return renderWorking(entries, facts);
-  return renderEnd(finished.entry.outcome, entries, facts);
+  return join([renderEnd(finished.entry.outcome, entries, facts), renderSetUp(entries)]);
 }
 
 function renderWorking(entries: readonly RecordedEntry[], facts: ProgressFacts): string {
@@ -36,6 +37,7 @@ function renderWorking(entries: readonly RecordedEntry[], facts: ProgressFacts):
     plan?.kind === "plan-updated" ? renderPlan(plan.steps) : "",
     called?.kind === "tool-called" ? `Last: ${renderCall(called)}` : "",
     heard.length === 0 ? "" : `Heard: ${heard.join(", ")}.`,
+    renderSetUp(entries),
     `<sub>${numbers}${renderEstimate(entries)}</sub>`,
   ]);
 }
@@ -58,6 +60,7 @@ function renderStep(entries: readonly RecordedEntry[]): string {
   if (kinds.has("second-opinion")) return "the change goes back and forth with its reviewer";
   if (kinds.has("model-replied")) return "the agent is at work";
   if (kinds.has("briefed")) return "the agent has been briefed";
+  if (kinds.has("set-up-finished")) return "the set-up has ended";
   if (kinds.has("workspace-ready")) return "the repository is checked out";
   return "getting the repository";
 }

@@ -22,7 +22,9 @@ import { renderBrief, renderGuidance } from "./brief.ts";
 import type { Checkout } from "./checkout.ts";
 import { gatherBrief } from "./gather.ts";
 import type { Ledger } from "./records.ts";
+import { EgressLog } from "./egress-log.ts";
 import { readRepoSettings, type RepoSettings } from "./repo-settings.ts";
+import { agentEgress, NOT_SET_UP, setUp, type SetUpParts } from "./set-up.ts";
 import { runChecks } from "./verify.ts";
 import { work, wordsOf, type WorkEnd } from "./work.ts";
 
@@ -40,6 +42,7 @@ export type DecideParts = {
   readonly reader: ForgeReader;
   readonly writer: ForgeWriter;
   readonly sandbox: Sandbox;
+  readonly setUp: SetUpParts;
   readonly openModels: OpenModels;
   readonly runsDir: string;
   readonly limits: RunLimits;
@@ -66,10 +69,18 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   const { mirror, headSha } = checkout;
   await using workspace = await Workspace.open({ mirror, sha: headSha, runsDir: parts.runsDir }, signal);
   const { treeDir, owner } = workspace;
-  const opening = { workspaceDir: treeDir, owner, readOnlyPaths: [], limits: SANDBOX_LIMITS };
+  const bare = { workspaceDir: treeDir, owner, readOnlyPaths: [], limits: SANDBOX_LIMITS };
+  const { environment, brief: installed } = isReview
+    ? NOT_SET_UP
+    : await setUp(
+        { ...parts, parts: parts.setUp, opening: bare, workspace, checkout, repoId: task.repo.id, settings },
+        signal,
+      );
+  await using log = new EgressLog(parts.journal, "agent");
+  const opening = { ...bare, environment, egress: agentEgress(settings, parts.setUp.network, log) };
   await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
   await using readOnlySession = lazySession(() => parts.sandbox.open({ ...opening, isReadOnly: true }));
-  const desk = { workspace, session, readOnlySession, settings, ledger };
+  const desk = { workspace, session, readOnlySession, settings, ledger, installed };
   const { worked, before } = await workAt(desk, parts, about, signal);
   // What the asker waited for is the whole of it, checks included.
   const spend = { ...worked.end.spend, wallMs: parts.now() - startedAt };
@@ -87,11 +98,13 @@ type RunDesk = {
   readonly readOnlySession: SandboxSession;
   readonly settings: RepoSettings;
   readonly ledger: Ledger;
+  /** What the brief says of the set-up. */
+  readonly installed: string;
 };
 
 /** Checks as they stand, the brief, then the agent with its reviewer. */
 async function workAt(desk: RunDesk, parts: DecideParts, { task, checkout }: About, signal: AbortSignal) {
-  const { workspace, session, readOnlySession, settings, ledger } = desk;
+  const { workspace, session, readOnlySession, settings, ledger, installed } = desk;
   const isReview = task.goal === "review";
   const before = isReview ? [] : await verify(parts, session, settings, signal);
   const brief = await gatherBrief(parts.reader, task, checkout, before);
@@ -113,7 +126,10 @@ async function workAt(desk: RunDesk, parts: DecideParts, { task, checkout }: Abo
       goal: isReview ? "review" : "change",
       openModels: (role) => parts.openModels(role, settings, review),
       ...{ session, readOnlySession, inbox: parts.inbox, written: [] },
-      ...{ brief: renderBrief(brief), guidance: renderGuidance(brief.guidance) },
+      ...{
+        brief: [renderBrief(brief), installed].filter(Boolean).join("\n\n"),
+        guidance: renderGuidance(brief.guidance),
+      },
       ...{ journal: parts.journal, charge: ledger.charge, now: parts.now },
       limits: narrowLimits(parts.limits, settings),
       opinion: isReview || !wantsOpinion ? null : { readDiff: readWork, isTested: settings.second_opinion.tests },

@@ -7,9 +7,30 @@ export const SETTINGS_PATH = ".github/agent.yml";
 
 const modelId = z.string().regex(/^[a-z-]+\/.+$/, "must look like provider/model");
 
+/** A star stands for every name below a name of at least two parts. Addresses are never allowed. */
+const host = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?:\*\.(?=[^.]+\.))?(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*$/,
+    "must be a host's name in small letters, or *. and a name, without scheme, port or path",
+  );
+const hosts = z.array(host).max(50).default([]);
+
 const RepoSettings = z.strictObject({
   /** Commands that must pass before a pull request is ready. Run by the host in the sandbox, before and after the agent. */
   checks: z.array(z.string().min(1)).max(10).default([]),
+  /** Runs in the sandbox before the agent, with the network of `network.setup`. Left out, lockfiles say what; "" is nothing. */
+  setup: z.string().max(4000).optional(),
+  network: z
+    .strictObject({
+      /** Hosts for the set-up, besides the public registries of the package managers that are found. */
+      setup: hosts,
+      /** Hosts for the agent's own commands, which else have no network. */
+      agent: hosts,
+      registries: z.boolean().default(true),
+    })
+    .prefault({}),
   /** Each must be of a vendor the installation has a key for. */
   models: z
     .strictObject({ author: modelId.optional(), reviewer: modelId.optional(), small: modelId.optional() })

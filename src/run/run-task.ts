@@ -20,6 +20,7 @@ import { commentAlert } from "./comment-alert.ts";
 import { RunInbox } from "./inbox.ts";
 import { decideOutcome, type OpenModels } from "./decide-outcome.ts";
 import { Progress } from "./progress.ts";
+import type { SetUpParts } from "./set-up.ts";
 import type { TaskRecords } from "./records.ts";
 
 export type RunParts = {
@@ -27,6 +28,7 @@ export type RunParts = {
   readonly writer: ForgeWriter;
   readonly mirrors: Mirrors;
   readonly sandbox: Sandbox;
+  readonly setUp: SetUpParts;
   readonly openModels: OpenModels;
   readonly wantsOpinion: boolean;
   /** False where alerts about money go to a webhook. */

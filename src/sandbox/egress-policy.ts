@@ -1,6 +1,7 @@
 /** What sandboxed code may reach, and the judgement of one wish to reach something. The proxy does what is decided here. */
 import { lookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
+import type { EgressDecision } from "../journal.ts";
 import { isPublicAddress } from "./egress-address.ts";
 
 /** Where names and connections come from. Tests put a registry of their own where the internet is. */
@@ -12,15 +13,6 @@ export type EgressNetwork = {
 export const INTERNET: EgressNetwork = {
   resolve: async (host) => (await lookup(host, { all: true, order: "ipv4first" })).map(({ address }) => address),
   connect: (address, port) => connect({ host: address, port }),
-};
-
-/** One wish and its answer. `host` holds at most 253 harmless characters, whatever was asked for. */
-export type EgressDecision = {
-  readonly verdict: "allowed" | "denied" | "failed";
-  readonly host: string;
-  readonly port: number;
-  /** "" when allowed. */
-  readonly why: string;
 };
 
 export type EgressPolicy = {

@@ -6,7 +6,8 @@ import { Duplex } from "node:stream";
 import { expect, test } from "vitest";
 import { isPublicAddress } from "../../src/sandbox/egress-address.ts";
 import { readHello } from "../../src/sandbox/egress-hello.ts";
-import { type EgressDecision, judge } from "../../src/sandbox/egress-policy.ts";
+import type { EgressDecision } from "../../src/journal.ts";
+import { judge } from "../../src/sandbox/egress-policy.ts";
 import { openInternet, type Internet } from "./internet.ts";
 import { MIB, openSession, type TestSession } from "./open-session.ts";
 

@@ -1,0 +1,141 @@
+/**
+ * What a set-up made (node_modules, .venv, downloaded crates), kept as archives for the next run that starts from the same. The host
+ * neither reads nor runs what is in them: as root both packing and unpacking are done by the user the tree belongs to.
+ */
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdir, open, readdir, rename, rm, stat, utimes, type FileHandle } from "node:fs/promises";
+import { once } from "node:events";
+import { join } from "node:path";
+import { type GitPlace } from "./git.ts";
+import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
+import { giveTo, ownerOf } from "./ownership.ts";
+import { joinPath, readFolder } from "./walk.ts";
+
+/** More is no set of packages but somebody's disk to fill. */
+const ENTRY_BYTES_MAX = 2 * 1024 ** 3;
+/** Enough for some dozens of projects. */
+const CACHE_BYTES_MAX = 20 * 1024 ** 3;
+/** What is being packed for longer was left by a worker that died. */
+const UNFINISHED_MS_MAX = 3_600_000;
+
+export class SetUpCache {
+  readonly #dir: string;
+  readonly #bytesMax: number;
+
+  /** `bytesMax` is for all archives together; what was not used for longest goes first. */
+  constructor(dir: string, bytesMax = CACHE_BYTES_MAX) {
+    this.#dir = dir;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Unpacks what is kept under `key` (hexadecimal) into the tree. False when there is nothing, or nothing that can be used. */
+  async restore(key: string, treeDir: string, signal: AbortSignal): Promise<boolean> {
+    await using archive = await open(this.#path(key)).catch(() => null);
+    if (archive === null) return false;
+    const now = new Date();
+    await utimes(this.#path(key), now, now).catch(() => {}); // Another worker may have made room of it; we have it open.
+    // Folders that are there keep their rights; a link among them is replaced, not followed.
+    if (await runTar(["--extract", "--no-overwrite-dir"], { treeDir, stdin: archive.fd }, signal)) return true;
+    await rm(this.#path(key), { force: true });
+    return false;
+  }
+
+  /** Packs `made` (as `listMade` gives it). False when it is too large to be kept, or changed under our eyes. */
+  async keep(key: string, treeDir: string, made: readonly string[], signal: AbortSignal): Promise<boolean> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const unfinished = join(this.#dir, `${randomBytes(6).toString("hex")}.new`);
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => rm(unfinished, { force: true }));
+    {
+      await using archive = await open(unfinished, "wx", 0o600);
+      const names = ["--null", "--verbatim-files-from", "--files-from=-"];
+      const stdio = { treeDir, stdin: joinNames(made), stdout: archive };
+      if (!(await runTar(["--create", ...names], stdio, signal))) return false;
+    }
+    await rename(unfinished, this.#path(key));
+    await this.#makeRoom();
+    return true;
+  }
+
+  async #makeRoom(): Promise<void> {
+    const names = await readdir(this.#dir);
+    const found = await Promise.all(
+      names.map(async (name) => ({
+        path: join(this.#dir, name),
+        stats: await stat(join(this.#dir, name)).catch(() => null),
+      })),
+    );
+    let bytes = 0;
+    for (const { path, stats } of found.sort((a, b) => (b.stats?.mtimeMs ?? 0) - (a.stats?.mtimeMs ?? 0))) {
+      if (stats === null) continue;
+      const isLeft = path.endsWith(".new") && Date.now() - stats.mtimeMs > UNFINISHED_MS_MAX;
+      bytes += stats.size;
+      if (isLeft || (bytes > this.#bytesMax && path.endsWith(".tar"))) await rm(path, { force: true });
+    }
+  }
+
+  #path(key: string): string {
+    return join(this.#dir, `${key}.tar`);
+  }
+}
+
+/**
+ * Files and folders of the tree that the index does not know, ignored or not, each as high as it can be named. Found without git, which
+ * would open repositories among them. Names are latin1 (walk.ts).
+ */
+export async function listMade(place: GitPlace, treeDir: string, signal: AbortSignal): Promise<readonly string[]> {
+  const tracked = new Set(splitNames(await gitPipe(place, ["ls-files", "-z"], { signal })));
+  const folders = new Set([...tracked].flatMap(parents));
+  const made: string[] = [];
+  const left = [""];
+  for (let folder = left.pop(); folder !== undefined; folder = left.pop()) {
+    for (const { name, kind } of (await readFolder(treeDir, folder)) ?? []) {
+      const path = joinPath(folder, name);
+      if (tracked.has(path) || path === ".git") continue;
+      if (kind === "folder" && folders.has(path)) left.push(path);
+      else if (kind !== "other") made.push(path);
+    }
+  }
+  return made.sort();
+}
+
+function parents(path: string): string[] {
+  const parts = path.split("/").slice(0, -1);
+  return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
+}
+
+/** Tracked files as the commit has them: what a set-up did to them is neither kept nor part of a change. Resolves to their names. */
+export async function putBackTracked(
+  place: GitPlace,
+  treeDir: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const changed = await gitPipe(place, ["diff-files", "--name-only", "-z", "--ignore-submodules=all"], { signal });
+  const names = splitNames(changed);
+  if (names.length === 0) return [];
+  const owner = await ownerOf(treeDir);
+  await gitPipe(place, ["checkout-index", "--force", "-u", "-z", "--stdin"], { input: changed, signal });
+  await giveTo(treeDir, owner, names);
+  return names;
+}
+
+type TarEnds = { readonly treeDir: string; readonly stdin: Buffer | number; readonly stdout?: FileHandle };
+
+/** Runs in the tree, under the tree's owner: from a folder it is in, a user needs no way to it. */
+async function runTar(args: readonly string[], ends: TarEnds, signal: AbortSignal): Promise<boolean> {
+  const { uid, gid } = await ownerOf(ends.treeDir);
+  const drop = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--no-new-privs", "--"];
+  const isOurs = process.getuid?.() === uid;
+  const [program = "", ...rest] = [...(isOurs ? [] : drop), "prlimit", `--fsize=${ENTRY_BYTES_MAX}`, "tar", ...args];
+  const input = typeof ends.stdin === "number" ? ends.stdin : "pipe";
+  const child = spawn(program, rest, {
+    cwd: ends.treeDir,
+    env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
+    stdio: [input, ends.stdout?.fd ?? "ignore", "ignore"],
+    signal,
+  });
+  if (typeof ends.stdin !== "number") child.stdin?.on("error", () => {}).end(ends.stdin);
+  const ended: unknown[] = await once(child, "close");
+  return ended[0] === 0;
+}
