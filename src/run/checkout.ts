@@ -1,10 +1,11 @@
 /** From a task to the commits it is about: the forge is asked, the mirror brought up to date, base and head pinned. */
 import type { ForgeReader, PullFacts } from "../forge/forge.ts";
 import type { Task } from "../task.ts";
-import { mergeBase, resolveCommit, type Mirror, type Mirrors } from "../workspace/mirror.ts";
+import { mergeBase, resolveCommit, type Mirrors, type OpenMirror } from "../workspace/mirror.ts";
 
 export type Checkout = {
-  readonly mirror: Mirror;
+  /** The caller's to dispose of. */
+  readonly mirror: OpenMirror;
   readonly pull: PullFacts | null;
   /** Tip of the branch the work is based on or goes into: guidance and settings are read here. */
   readonly baseSha: string;
@@ -22,9 +23,15 @@ export async function openCheckout(
   const { repo, thread } = task;
   const pull = thread.kind === "pull" ? await parts.reader.pull(repo, thread.number) : null;
   const access = await parts.reader.readAccess(repo);
-  const mirror = await parts.mirrors.fetch(repo, pull ? [pull.number] : [], access, signal);
+  using undo = new DisposableStack();
+  const mirror = undo.use(await parts.mirrors.fetch(repo, pull ? [pull.number] : [], access, signal));
   const baseSha = await resolveCommit(mirror, `refs/heads/${pull?.baseBranch ?? repo.defaultBranch}`);
-  if (pull === null) return { mirror, pull, baseSha, headSha: baseSha, forkSha: baseSha };
+  if (pull === null) {
+    undo.move();
+    return { mirror, pull, baseSha, headSha: baseSha, forkSha: baseSha };
+  }
   const headSha = await resolveCommit(mirror, `refs/pull/${pull.number}/head`);
-  return { mirror, pull: { ...pull, headSha }, baseSha, headSha, forkSha: await mergeBase(mirror, baseSha, headSha) };
+  const forkSha = await mergeBase(mirror, baseSha, headSha);
+  undo.move();
+  return { mirror, pull: { ...pull, headSha }, baseSha, headSha, forkSha };
 }

@@ -59,8 +59,9 @@ export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal
   await progress.append({ kind: "started", attempt, goal: task.goal, title: task.text.title });
   await perform(desk, planAcknowledgement(task));
   const checkout = await openCheckout(parts, task, signal);
+  using mirror = checkout.mirror;
   const outcome = await reachOutcome(parts, records, progress, { task, checkout, voice }, signal);
-  return await publish({ ...desk, mirror: checkout.mirror }, progress, { checkout, outcome, task, voice });
+  return await publish({ ...desk, mirror }, progress, { checkout, outcome, task, voice });
 }
 
 /** The last word on a task that will not be tried again. `message` is Markdown for the asker. */

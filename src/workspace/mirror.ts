@@ -1,51 +1,115 @@
 /** One bare mirror per repository and machine, so that a run fetches only what is new. It holds no remote and no credential. */
-import { access, mkdir } from "node:fs/promises";
+import { mkdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { GitAccess } from "../forge/forge.ts";
+import { lockExclusive, tryShared } from "../file-lock.ts";
 import type { RepoRef } from "../repo-event.ts";
-import { git, gitOverNetwork } from "./git.ts";
+import { git, GitError, gitOverNetwork } from "./git.ts";
+import { evictMirrors, isThere } from "./evict.ts";
+import { rebuildMirror } from "./rebuild.ts";
+import { borrowWarm, deservesWarm } from "./warm.ts";
 
 export type Mirror = { readonly gitDir: string };
 
-/** Fetches serialised per mirror: two git processes that move the same refs fail on each other's locks. */
+/** In use until it is disposed of: that long it is not removed to make room. */
+export type OpenMirror = Mirror & Disposable;
+
+/** The first fetch of a very large repository takes this long on a slow line; who waits for it gives the task back after. */
+const TURN_MS_MAX = 1_800_000;
+
+type Wanted = { readonly repo: RepoRef; readonly pulls: readonly number[]; readonly access: GitAccess };
+
+/** Fetches are serialised per mirror, also between processes: two gits that move the same refs fail on each other's locks. */
 export class Mirrors {
   readonly #dir: string;
-  readonly #busy = new Map<number, Promise<unknown>>();
+  readonly #bytesMax: number | null;
 
-  constructor(dir: string) {
+  /** Above `bytesMax` (half of the disk without it) the repositories that were not used for longest are removed. */
+  constructor(dir: string, { bytesMax = null }: { readonly bytesMax?: number | null } = {}) {
     this.#dir = dir;
+    this.#bytesMax = bytesMax;
   }
 
   /** Brings the branches, and the heads of `pulls`, up to date. Throws TransientError when the forge cannot be reached. */
-  async fetch(repo: RepoRef, pulls: readonly number[], gitAccess: GitAccess, signal: AbortSignal): Promise<Mirror> {
-    const before = this.#busy.get(repo.id) ?? Promise.resolve();
-    const mine = before.then(() => this.#fetch(repo, pulls, gitAccess, signal));
-    // A failed fetch must not fail the next one in the row.
-    const settled = mine.catch(() => undefined);
-    this.#busy.set(repo.id, settled);
-    try {
-      return await mine;
-    } finally {
-      if (this.#busy.get(repo.id) === settled) this.#busy.delete(repo.id);
+  async fetch(repo: RepoRef, pulls: readonly number[], access: GitAccess, signal: AbortSignal): Promise<OpenMirror> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const gitDir = join(this.#dir, `${repo.id}.git`);
+    using undo = new DisposableStack();
+    const isNew = !(await isThere(join(gitDir, "HEAD")));
+    {
+      using turn = new DisposableStack();
+      const lock = await lockExclusive(join(this.#dir, `${repo.id}.turn`), TURN_MS_MAX);
+      turn.defer(() => lock.release());
+      const use = tryShared(join(this.#dir, `${repo.id}.use`));
+      if (use === null) throw new Error("A mirror was being removed without its turn.");
+      undo.defer(() => use.release());
+      await fetchOrRebuild(gitDir, { repo, pulls, access }, signal);
+      const now = new Date();
+      await utimes(join(this.#dir, `${repo.id}.use`), now, now);
     }
+    // Later fetches add little; it is new repositories that fill a disk.
+    if (isNew) await evictMirrors(this.#dir, this.#bytesMax);
+    const held = undo.move();
+    return { gitDir, [Symbol.dispose]: () => held.dispose() };
   }
 
-  async #fetch(repo: RepoRef, pulls: readonly number[], gitAccess: GitAccess, signal: AbortSignal): Promise<Mirror> {
-    const gitDir = join(this.#dir, `${repo.id}.git`);
-    const place = { gitDir, workTree: null };
-    await mkdir(gitDir, { recursive: true, mode: 0o700 });
-    if (!(await isThere(join(gitDir, "HEAD"))))
-      await git(place, ["init", "--quiet", "--bare", "--template="], { signal });
-    const heads = pulls.map((number) => `+refs/pull/${number}/head:refs/pull/${number}/head`);
-    await gitOverNetwork(
-      place,
-      [
-        ...["fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--end-of-options", gitAccess.url],
-        ...["+refs/heads/*:refs/heads/*", ...heads],
-      ],
-      { access: gitAccess, signal },
-    );
-    return { gitDir };
+  /** Ahead of any task, on an installation or a push: the mirror, and for a large repository its warm checkout. */
+  async warm(repo: RepoRef, access: GitAccess, signal: AbortSignal): Promise<void> {
+    using mirror = await this.fetch(repo, [], access, signal);
+    const sha = await resolveCommit(mirror, `refs/heads/${repo.defaultBranch}`);
+    const scratchDir = join(this.#dir, `${repo.id}.probe`);
+    if (!(await deservesWarm({ mirror, sha, scratchDir }, signal))) return;
+    const warm = await borrowWarm({ mirror, sha }, signal);
+    warm.release();
+  }
+}
+
+/** A mirror that a killed git or a bad disk broke is cloned anew; what the forge refuses is not the mirror's fault. */
+async function fetchOrRebuild(gitDir: string, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  try {
+    await fetchInto(gitDir, wanted, signal);
+    return;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(await isForgeThere(gitDir, wanted, signal))) throw error;
+  }
+  await rebuildMirror(gitDir, (fresh) => fetchInto(fresh, wanted, signal));
+}
+
+async function fetchInto(gitDir: string, { repo, pulls, access: gitAccess }: Wanted, signal: AbortSignal) {
+  const place = { gitDir, workTree: null };
+  await mkdir(gitDir, { recursive: true, mode: 0o700 });
+  if (!(await isThere(join(gitDir, "HEAD"))))
+    await git(place, ["init", "--quiet", "--bare", "--template="], { signal });
+  const heads = pulls.map((number) => `+refs/pull/${number}/head:refs/pull/${number}/head`);
+  await gitOverNetwork(
+    place,
+    [
+      ...["fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--end-of-options", gitAccess.url],
+      ...["+refs/heads/*:refs/heads/*", ...heads],
+    ],
+    { access: gitAccess, signal },
+  );
+  // A fetch with nothing new looks at no object: that the newest tree is there says that the packs can be read.
+  const tip = `refs/heads/${repo.defaultBranch}`;
+  const known = await git(place, ["for-each-ref", "--format=%(refname)", tip], { signal });
+  if (known.trim() === tip) await git(place, ["cat-file", "-e", `${tip}^{tree}`], { signal });
+}
+
+/** Whether the forge shows the repository, its pulls included, to this very access. */
+async function isForgeThere(gitDir: string, { pulls, access: gitAccess }: Wanted, signal: AbortSignal) {
+  const nowhere = `${gitDir}.nowhere`;
+  await mkdir(nowhere, { recursive: true });
+  try {
+    const place = { gitDir: nowhere, workTree: null };
+    const wanted = pulls.map((number) => `refs/pull/${number}/head`);
+    const shown = await git(place, ["ls-remote", "--end-of-options", gitAccess.url], { access: gitAccess, signal });
+    return wanted.every((ref) => shown.includes(`\t${ref}\n`));
+  } catch (error) {
+    if (error instanceof GitError) return false;
+    throw error;
+  } finally {
+    await rm(nowhere, { recursive: true, force: true });
   }
 }
 
@@ -79,13 +143,6 @@ export async function keepCommit(mirror: Mirror, fromGitDir: string, commit: str
 /** Whether the commit is still here: another machine, or a cleared disk, does not have it. */
 export async function hasCommit(mirror: Mirror, commit: string): Promise<boolean> {
   return git({ gitDir: mirror.gitDir, workTree: null }, ["cat-file", "-e", `${commit}^{commit}`]).then(
-    () => true,
-    () => false,
-  );
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
     () => true,
     () => false,
   );

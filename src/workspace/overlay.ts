@@ -3,15 +3,16 @@
  * share. Each run sees it under a uid of its own by an idmapped mount: a chown would copy every file up.
  */
 import { execFile } from "node:child_process";
-import { chmod, lchown, mkdir, readFile, stat } from "node:fs/promises";
+import { chmod, lchown, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { pickUid } from "../sandbox/owner.ts";
 
 /** A mount takes milliseconds; one that takes this long hangs on a dead disk. */
 const MOUNT_MS_MAX = 10_000;
 
 /** This host cannot do it (no rights, no perl, no kernel support): files are written instead. */
-export class NoOverlay extends Error {
+class NoOverlay extends Error {
   override readonly name = "NoOverlay";
 }
 
@@ -28,7 +29,7 @@ export function overlayDirs(dir: string) {
 }
 
 /** Shows `warmTreeDir` at DIR/tree, all of it as the property of `uid`. Throws NoOverlay. */
-export async function mountOverlay({ dir, warmTreeDir, uid }: OverlayPlan): Promise<void> {
+async function mountOverlay({ dir, warmTreeDir, uid }: OverlayPlan): Promise<void> {
   const { lower, upper, work, tree } = overlayDirs(dir);
   const unshareCall = UNSHARE_CALL[process.arch];
   if (process.getuid?.() !== 0 || unshareCall === undefined) throw new NoOverlay("only root on x64 or arm64 mounts");
@@ -45,6 +46,30 @@ export async function mountOverlay({ dir, warmTreeDir, uid }: OverlayPlan): Prom
   } catch (error) {
     await unmount(lower);
     throw error;
+  }
+}
+
+/** As `mountOverlay`; false where this host cannot do it. */
+export async function tryOverlay(plan: OverlayPlan): Promise<boolean> {
+  try {
+    await mountOverlay(plan);
+    return true;
+  } catch (error) {
+    if (error instanceof NoOverlay) return false;
+    throw error;
+  }
+}
+
+/** Whether overlays can be mounted at `scratchDir`, which is made and removed. */
+export async function canMountOverlay(scratchDir: string): Promise<boolean> {
+  const warmTreeDir = join(scratchDir, "warm");
+  const dir = join(scratchDir, "run");
+  for (const folder of [warmTreeDir, overlayDirs(dir).tree]) await mkdir(folder, { recursive: true });
+  try {
+    return await tryOverlay({ dir, warmTreeDir, uid: await pickUid() });
+  } finally {
+    await unmountBelow(scratchDir);
+    await rm(scratchDir, { recursive: true, force: true });
   }
 }
 

@@ -1,7 +1,7 @@
 /** What a run did to its tree, as git objects in our own store: the tree id, the files changed, the diff, the commit. */
 import type { FileChange } from "../outcome.ts";
+import { takeCheckpoint } from "./checkpoint.ts";
 import { git, type GitPlace } from "./git.ts";
-import { recordTree } from "./record.ts";
 import { refuseTraps } from "./traps.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -10,7 +10,7 @@ export const DIFF_CHARS_MAX = 200_000;
 
 /** Records the tree as it stands, ignored files left out. Refuses what must not leave a sandbox. Resolves to the tree's id. */
 export async function snapshot(workspace: Workspace, signal: AbortSignal): Promise<string> {
-  const tree = await recordTree(workspace, signal);
+  const { tree } = await takeCheckpoint(workspace, signal);
   await refuseTraps(workspace.place, workspace.baseSha, tree, signal);
   return tree;
 }

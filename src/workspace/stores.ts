@@ -47,8 +47,3 @@ export async function showHistory(place: GitPlace, treeDir: string, signal: Abor
   if (!isNew) return;
   for (const setting of LOOSE_STAT) await git(visible, ["config", ...setting.split("=")], { signal });
 }
-
-/** Number of files in an index, from its header: "DIRC", version, count (gitformat-index(5)). */
-export function countEntries(index: Buffer): number {
-  return index.length < 12 ? 0 : index.readUInt32BE(8);
-}

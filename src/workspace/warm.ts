@@ -9,8 +9,11 @@ import { type FileLock, lockExclusive, tryExclusive, tryShared } from "../file-l
 import { git, GitError } from "./git.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
 import type { Mirror } from "./mirror.ts";
+import { canMountOverlay } from "./overlay.ts";
 import { LOOSE_STAT, makeStore, showHistory } from "./stores.ts";
 
+/** Below this many files writing them takes less time than keeping a second copy is worth. */
+const FILES_MIN = 2000;
 /** Per repository: the base branch, and one more while runs hold the first. Each is as large as the tree. */
 const SLOTS_MAX = 2;
 /** Files that may differ before a run's overlay would write more than it saves, and the checkout is brought up to date first. */
@@ -30,9 +33,21 @@ export type Warm = {
 type Wanted = { readonly mirror: Mirror; readonly sha: string };
 type Slot = { readonly dir: string; readonly commit: string | null; readonly driftFiles: number };
 
-/** Whether this repository has a warm checkout at all: then its trees are large. */
-export async function hasWarm(mirror: Mirror): Promise<boolean> {
-  return (await listSlots(warmDirOf(mirror))).length > 0;
+/** Whether a run of `sha` should be shown a warm checkout. Asks git once per repository, and the kernel at `scratchDir`. */
+export async function deservesWarm(
+  {
+    mirror,
+    sha,
+    scratchDir,
+    filesMin = FILES_MIN,
+  }: Wanted & { readonly scratchDir: string; readonly filesMin?: number | undefined },
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (process.getuid?.() !== 0 || filesMin === Infinity) return false;
+  if ((await listSlots(warmDirOf(mirror))).length > 0) return true;
+  const place = { gitDir: mirror.gitDir, workTree: null };
+  const names = await gitPipe(place, ["ls-tree", "-r", "-z", "--name-only", sha], { signal });
+  return splitNames(names).length >= filesMin && (await canMountOverlay(scratchDir));
 }
 
 /** The checkout nearest to `sha`, written or brought up to date when none is near. The caller releases it. */
@@ -78,7 +93,7 @@ export async function refreshWarm(wanted: Wanted, treeDir: string, signal: Abort
   }
 }
 
-function warmDirOf({ gitDir }: Mirror): string {
+export function warmDirOf({ gitDir }: Mirror): string {
   return gitDir.replace(/(\.git)?$/, ".warm");
 }
 

@@ -8,17 +8,14 @@ import { join } from "node:path";
 import { type FileLock, lockExclusive, tryExclusive } from "../file-lock.ts";
 import { changeOwner, pickUid } from "../sandbox/owner.ts";
 import { git, type GitPlace } from "./git.ts";
-import { gitPipe, splitNames } from "./git-pipe.ts";
 import type { Mirror } from "./mirror.ts";
-import { mountOverlay, NoOverlay, overlayDirs, unmountBelow } from "./overlay.ts";
+import { overlayDirs, tryOverlay, unmountBelow } from "./overlay.ts";
 import { giveTo } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
 import { LOOSE_STAT, makeStore, showHistory } from "./stores.ts";
 import { listBelow } from "./walk.ts";
-import { borrowWarm, hasWarm, refreshWarm, type Warm } from "./warm.ts";
+import { borrowWarm, deservesWarm, refreshWarm, type Warm } from "./warm.ts";
 
-/** Below this many files writing them takes less time than keeping a second copy is worth. */
-const OVERLAY_FILES_MIN = 2000;
 /** A warm checkout that this many files are missing from is brought up to date when its run has ended. */
 const REFRESH_FILES_MIN = 100;
 /** Other workers hold the folder of runs for milliseconds. */
@@ -29,7 +26,7 @@ export type WorkspaceOpening = {
   readonly sha: string;
   readonly runsDir: string;
   /** From how many files on a warm checkout is shown instead of files written; Infinity for never. */
-  readonly overlayFilesMin?: number;
+  readonly overlayFilesMin?: number | undefined;
 };
 
 /** What recording the tree has to remember from one time to the next. Names are latin1 (walk.ts). */
@@ -116,7 +113,10 @@ export class Workspace implements AsyncDisposable {
   async #fill(signal: AbortSignal): Promise<void> {
     const { mirror, sha } = this.#opening;
     await makeStore(this.gitDir, { mirrorGitDir: mirror.gitDir, sha }, signal);
-    if ((await this.#isWorthAnOverlay(signal)) && (await this.#showWarm(signal))) return;
+    const { overlayFilesMin } = this.#opening;
+    const scratchDir = join(this.#dir, "probe");
+    const isWorthIt = await deservesWarm({ mirror, sha, scratchDir, filesMin: overlayFilesMin }, signal);
+    if (isWorthIt && (await this.#showWarm(signal))) return;
     await git(this.place, ["read-tree", "-u", "--reset", sha], { signal });
     await showHistory(this.place, this.treeDir, signal);
     await this.#giveAway(signal);
@@ -135,33 +135,16 @@ export class Workspace implements AsyncDisposable {
     if (this.#owner !== null) await lchown(visibleIndex, this.#owner, this.#owner);
   }
 
-  async #isWorthAnOverlay(signal: AbortSignal): Promise<boolean> {
-    const { mirror, sha, overlayFilesMin = OVERLAY_FILES_MIN } = this.#opening;
-    if (process.getuid?.() !== 0 || overlayFilesMin === Infinity) return false;
-    if (await hasWarm(mirror)) return true;
-    const names = await gitPipe(this.place, ["ls-tree", "-r", "-z", "--name-only", sha], { signal });
-    return splitNames(names).length >= overlayFilesMin && (await this.#canMount());
-  }
-
-  /** Before minutes are spent on a warm checkout. */
-  async #canMount(): Promise<boolean> {
-    const dir = join(this.#dir, "probe");
-    await mkdir(join(dir, "tree"), { recursive: true });
-    const isDone = await this.#mount(dir, this.treeDir, await pickUid());
-    await unmountBelow(dir);
-    await rm(dir, { recursive: true, force: true });
-    return isDone;
-  }
-
   async #showWarm(signal: AbortSignal): Promise<boolean> {
     const { mirror, sha } = this.#opening;
     const warm = await borrowWarm({ mirror, sha }, signal);
     const uid = await pickUid();
-    if (!(await this.#mount(this.#dir, warm.treeDir, uid))) {
+    this.#warm = warm;
+    if (!(await tryOverlay({ dir: this.#dir, warmTreeDir: warm.treeDir, uid }))) {
+      this.#warm = null;
       warm.release();
       return false;
     }
-    this.#warm = warm;
     const index = join(this.gitDir, "index");
     await copyFile(warm.indexFile, index);
     if (warm.commit !== sha) {
@@ -172,16 +155,6 @@ export class Workspace implements AsyncDisposable {
     }
     this.#owner = uid;
     return true;
-  }
-
-  async #mount(dir: string, warmTreeDir: string, uid: number): Promise<boolean> {
-    try {
-      await mountOverlay({ dir, warmTreeDir, uid });
-      return true;
-    } catch (error) {
-      if (error instanceof NoOverlay) return false;
-      throw error;
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -81,6 +81,58 @@ test("without access no protocol is open, file included", async () => {
       /not allowed/,
     );
   }
+});
+
+test("a mirror is fetched by one at a time, whoever they are, and its kept commits outlive its repair", async () => {
+  await using scene = await openScene();
+  const { dir, mirrors, github, repo, access } = scene;
+  const others = new Mirrors(dir); // As another process: file locks know no difference.
+  const opened = await Promise.all([mirrors, others, mirrors, others].map((m) => m.fetch(repo, [], access, signal)));
+  for (const mirror of opened) mirror[Symbol.dispose]();
+  const gitDir = join(dir, "7.git");
+  const tip = await resolveCommit({ gitDir }, "refs/heads/main");
+  await execa("git", ["update-ref", "refs/pullwright/task-1", tip], { cwd: gitDir });
+  const moved = await github.commitFiles(REPO, "main", { login: "ada", message: "m", files: { "a.txt": "two\n" } });
+  // As a killed git leaves it.
+  await writeFile(join(gitDir, "refs/heads/main.lock"), "");
+  using mirror = await mirrors.fetch(repo, [], access, signal);
+  expect(await resolveCommit(mirror, "refs/heads/main")).toBe(moved);
+  expect(await resolveCommit(mirror, "refs/pullwright/task-1")).toBe(tip);
+  expect((await readdir(dir)).toSorted()).toEqual(["7.git", "7.turn", "7.use"]);
+});
+
+test.each(["objects", "HEAD", "refs", "config"])("a mirror without its %s is cloned anew", async (part) => {
+  await using scene = await openScene();
+  const { dir, mirrors, repo, access } = scene;
+  (await mirrors.fetch(repo, [], access, signal))[Symbol.dispose]();
+  await rm(join(dir, "7.git", part), { recursive: true });
+  using mirror = await mirrors.fetch(repo, [], access, signal);
+  const tip = await resolveCommit(mirror, "refs/heads/main");
+  expect((await execa("git", ["show", `${tip}:a.txt`], { cwd: mirror.gitDir })).stdout).toBe("one");
+});
+
+test("the mirrors not used for longest make room, never one in use", async () => {
+  await using scene = await openScene();
+  const { dir, repo, access } = scene;
+  const mirrors = new Mirrors(dir, { bytesMax: 1 });
+  const there = async () => (await readdir(dir)).filter((name) => name.endsWith(".git")).toSorted();
+  const first = await mirrors.fetch({ ...repo, id: 1 }, [], access, signal);
+  const second = await mirrors.fetch({ ...repo, id: 2 }, [], access, signal);
+  expect(await there()).toEqual(["1.git", "2.git"]);
+  first[Symbol.dispose]();
+  using third = await mirrors.fetch({ ...repo, id: 3 }, [], access, signal);
+  expect(await there()).toEqual(["2.git", "3.git"]);
+  second[Symbol.dispose]();
+  expect(third.gitDir).toBe(join(dir, "3.git"));
+  using again = await mirrors.fetch({ ...repo, id: 1 }, [], access, signal);
+  expect(await resolveCommit(again, "refs/heads/main")).toMatch(/^[0-9a-f]{40}$/);
+  expect(await there()).toEqual(["1.git", "3.git"]);
+});
+
+test("a mirror is there before any task asks for it", async () => {
+  await using scene = await openScene();
+  await scene.mirrors.warm(scene.repo, scene.access, signal);
+  expect(await resolveCommit({ gitDir: join(scene.dir, "7.git") }, "refs/heads/main")).toMatch(/^[0-9a-f]{40}$/);
 });
 
 test.each([
