@@ -2,6 +2,7 @@
 import { lchown, lstat, mkdir, readdir, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { endProcessesOf } from "./left-processes.ts";
 import { isSandboxUid } from "./owner.ts";
 import { isLeftByDeadWorker, newWorkerName } from "./worker-name.ts";
 
@@ -17,13 +18,17 @@ export async function giveStateFolder(folder: string, uid: number): Promise<void
   await Promise.all([folder, ...names.map((name) => join(folder, name))].map((path) => lchown(path, uid, uid)));
 }
 
-/** Only folders of our own users: anybody may put one of that name into /tmp. */
+/** Ends their processes too. Only folders of our own users: anybody may put one of that name into /tmp. */
 export async function removeLeftStateFolders(): Promise<void> {
   const parent = await realpath(tmpdir());
   for (const name of (await readdir(parent)).filter(isLeftByDeadWorker)) {
     const stats = await lstat(join(parent, name)).catch(() => null); // Another worker removes them as well.
     if (stats === null || !isOurs(stats.uid)) continue;
-    await rm(join(parent, name), { recursive: true, force: true });
+    const folder = join(parent, name);
+    // Without its /etc no launcher gets further; the folder goes last, as the sign that there may be somebody.
+    await rm(join(folder, "etc"), { recursive: true, force: true });
+    await endProcessesOf(name);
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
