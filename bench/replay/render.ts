@@ -44,10 +44,11 @@ export function renderUnified({ changes }: Commit): readonly DiffLine[] {
 
 /**
  * Whether V4A can say the change: its lines have no endings, so new lines get those of the file (its commonest), and those of a new
- * file are LF. A carriage return elsewhere is lost as well.
+ * file are LF. A carriage return elsewhere is lost as well, and so is the change of an ending alone. Operations make a renamed file anew.
  */
-export function isSayable(change: FileChange): boolean {
+export function isSayable(change: FileChange, form: "apply_patch" | "operations"): boolean {
   if (change.kind === "delete") return true;
+  if (change.kind === "rename" && form === "operations" && (change.after ?? "").includes("\r")) return false;
   const text = change.before ?? "";
   const crlf = text.split("\r\n").length - 1;
   const lf = text.split("\n").length - 1 - crlf;
@@ -56,7 +57,11 @@ export function isSayable(change: FileChange): boolean {
   // An added last line without newline has no ending to be wrong about.
   const isEnding = added.every(({ text, isOpen }) => (isOpen ? !text.endsWith("\r") : text.endsWith("\r") === isCrlf));
   const isLone = [text, change.after ?? ""].some((side) => /\r(?!\n)/.test(side));
-  return isEnding && !isLone;
+  const bare = (lines: typeof added) => new Set(lines.map((line) => line.text.replace(/\r$/, "")));
+  const deleted = change.hunks.flatMap(({ lines }) => lines).filter(({ kind }) => kind === "delete");
+  const other = deleted.filter(({ text: old, isOpen }) => !isOpen && old.endsWith("\r") !== isCrlf);
+  const isOfEndings = [...bare(other)].some((old) => bare(added).has(old));
+  return isEnding && !isLone && !isOfEndings;
 }
 
 function renderSection(change: FileChange, random: Random): readonly DiffLine[] {

@@ -30,7 +30,7 @@ type Tree = Map<string, string | null>;
 export function runTrial(commit: Commit, { form, how, seed }: Trial): Verdict {
   const random = mulberry32(seed);
   const isV4a = form === "apply_patch" || form === "operations";
-  if (isV4a && !commit.changes.every(isSayable)) return { kind: "untold" };
+  if (isV4a && !commit.changes.every((change) => isSayable(change, form))) return { kind: "untold" };
   const tree: Tree = new Map(
     commit.changes.flatMap(({ oldPath, before }) => (before === null ? [] : [[oldPath, before]])),
   );
