@@ -29,6 +29,7 @@ import { pullwrightApp } from "./webhook/app.ts";
 import { startWebhookServer, type WebhookServer } from "./webhook/server.ts";
 import type { TaskId } from "./task.ts";
 import { Mirrors } from "./workspace/mirror.ts";
+import { Workspace } from "./workspace/workspace.ts";
 
 /** What the server and the worker of one machine share. */
 export type Store = AsyncDisposable & {
@@ -91,6 +92,7 @@ export async function startServer(settings: Settings, store: Store, log: Logger)
 /** Works on tasks until the store is closed. Refuses to start without isolation, naming the remedy. */
 export async function startWorker(settings: Settings, store: Store, log: Logger): Promise<void> {
   const parts = await openRunParts(settings, store.database, log);
+  await Workspace.sweep(parts.runsDir);
   const { database, queue } = store;
   const { alertUrl } = settings;
   const webUrl = webUrlOf(requireGitHub(settings).apiUrl);
