@@ -12,21 +12,24 @@ import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
 import { giveTo, ownerOf } from "./ownership.ts";
 import { joinPath, readFolder } from "./walk.ts";
 
-/** More is no set of packages but somebody's disk to fill. */
-const ENTRY_BYTES_MAX = 2 * 1024 ** 3;
-/** Enough for some dozens of projects. */
-const CACHE_BYTES_MAX = 20 * 1024 ** 3;
+export type SetUpCacheLimits = {
+  /** Of all archives together; what was not used for longest goes first. */
+  readonly bytesMax: number;
+  readonly archiveBytesMax: number;
+};
+
+/** Some dozens of projects; a larger archive is no set of packages but somebody's disk to fill. */
+const LIMITS: SetUpCacheLimits = { bytesMax: 20 * 1024 ** 3, archiveBytesMax: 2 * 1024 ** 3 };
 /** What is being packed for longer was left by a worker that died. */
 const UNFINISHED_MS_MAX = 3_600_000;
 
 export class SetUpCache {
   readonly #dir: string;
-  readonly #bytesMax: number;
+  readonly #limits: SetUpCacheLimits;
 
-  /** `bytesMax` is for all archives together; what was not used for longest goes first. */
-  constructor(dir: string, bytesMax = CACHE_BYTES_MAX) {
+  constructor(dir: string, limits: SetUpCacheLimits = LIMITS) {
     this.#dir = dir;
-    this.#bytesMax = bytesMax;
+    this.#limits = limits;
   }
 
   /** Unpacks what is kept under `key` (hexadecimal) into the tree. False when there is nothing, or nothing that can be used. */
@@ -36,7 +39,14 @@ export class SetUpCache {
     const now = new Date();
     await utimes(this.#path(key), now, now).catch(() => {}); // Another worker may have made room of it; we have it open.
     // Folders that are there keep their rights; a link among them is replaced, not followed.
-    if (await runTar(["--extract", "--no-overwrite-dir"], { treeDir, stdin: archive.fd }, signal)) return true;
+    if (
+      await runTar(
+        ["--extract", "--no-overwrite-dir"],
+        { treeDir, stdin: archive.fd, bytesMax: this.#limits.archiveBytesMax },
+        signal,
+      )
+    )
+      return true;
     await rm(this.#path(key), { force: true });
     return false;
   }
@@ -50,7 +60,8 @@ export class SetUpCache {
     {
       await using archive = await open(unfinished, "wx", 0o600);
       const names = ["--null", "--verbatim-files-from", "--files-from=-"];
-      const stdio = { treeDir, stdin: joinNames(made), stdout: archive };
+      const bytesMax = this.#limits.archiveBytesMax;
+      const stdio = { treeDir, stdin: joinNames(made), stdout: archive, bytesMax };
       if (!(await runTar(["--create", ...names], stdio, signal))) return false;
     }
     await rename(unfinished, this.#path(key));
@@ -71,7 +82,7 @@ export class SetUpCache {
       if (stats === null) continue;
       const isLeft = path.endsWith(".new") && Date.now() - stats.mtimeMs > UNFINISHED_MS_MAX;
       bytes += stats.size;
-      if (isLeft || (bytes > this.#bytesMax && path.endsWith(".tar"))) await rm(path, { force: true });
+      if (isLeft || (bytes > this.#limits.bytesMax && path.endsWith(".tar"))) await rm(path, { force: true });
     }
   }
 
@@ -120,14 +131,20 @@ export async function putBackTracked(
   return names;
 }
 
-type TarEnds = { readonly treeDir: string; readonly stdin: Buffer | number; readonly stdout?: FileHandle };
+type TarEnds = {
+  readonly treeDir: string;
+  readonly stdin: Buffer | number;
+  readonly stdout?: FileHandle;
+  /** Of any file it writes. */
+  readonly bytesMax: number;
+};
 
 /** Runs in the tree, under the tree's owner: from a folder it is in, a user needs no way to it. */
 async function runTar(args: readonly string[], ends: TarEnds, signal: AbortSignal): Promise<boolean> {
   const { uid, gid } = await ownerOf(ends.treeDir);
   const drop = ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups", "--no-new-privs", "--"];
   const isOurs = process.getuid?.() === uid;
-  const [program = "", ...rest] = [...(isOurs ? [] : drop), "prlimit", `--fsize=${ENTRY_BYTES_MAX}`, "tar", ...args];
+  const [program = "", ...rest] = [...(isOurs ? [] : drop), "prlimit", `--fsize=${ends.bytesMax}`, "tar", ...args];
   const input = typeof ends.stdin === "number" ? ends.stdin : "pipe";
   const child = spawn(program, rest, {
     cwd: ends.treeDir,

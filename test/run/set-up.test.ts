@@ -69,7 +69,13 @@ async function openPlace(
       {
         ...{ parts, sandbox, workspace, repoId: 7, settings: await parseRepoSettings(settings) },
         opening: { workspaceDir: workspace.treeDir, owner: workspace.owner, readOnlyPaths: [], limits: SANDBOX_LIMITS },
-        checkout: { mirror, pull: whole as never, baseSha, headSha, forkSha: baseSha },
+        checkout: {
+          mirror: { ...mirror, [Symbol.dispose]: () => {} },
+          pull: whole as never,
+          baseSha,
+          headSha,
+          forkSha: baseSha,
+        },
         journal: { append: async (entry) => void entries.push(entry), read: async () => [] },
       },
       never,
