@@ -95,7 +95,9 @@ export class Workspace implements AsyncDisposable {
 
   /** Removes what killed workers left in `runsDir`, mounts included; never a run that a live one holds. */
   static async sweep(runsDir: string): Promise<void> {
-    const names = (await readdir(runsDir).catch(() => [])).map((name) => /^([0-9a-f]{18})(\.lock)?$/.exec(name)?.[1]);
+    const names = (await readdir(runsDir).catch(() => [])).map(
+      (name) => /^([0-9a-f]{18})(\.lock(-journal)?)?$/.exec(name)?.[1],
+    );
     for (const name of new Set(names.filter((id) => id !== undefined))) {
       const lock = await inTurn(runsDir, () => tryExclusive(join(runsDir, `${name}.lock`)));
       if (lock === null) continue;
