@@ -33,8 +33,8 @@ export async function restoreCheckpoint(
   const wanted = await readDifference(workspace, { from: now, to: checkpoint.tree }, signal);
   const owner = await ownerOf(treeDir);
   for (const path of wanted.removed) await removeFile(treeDir, path);
-  // The index alone: with -u git would look at every file of the tree.
-  await gitPipe(place, ["read-tree", "-i", "-m", now, checkpoint.tree], { signal });
+  // By its entries: read-tree would look at every file, or forget the ids of all folders, which the next checkpoint needs.
+  await gitPipe(place, ["update-index", "--replace", "-z", "--index-info"], { input: wanted.entries, signal });
   if (wanted.written.length > 0) {
     if (process.getuid?.() !== 0) for (const path of wanted.written) await openFolderOf(treeDir, path);
     const args = ["checkout-index", "--force", "--index", "-z", "--stdin"];
@@ -71,12 +71,20 @@ async function readDifference(
   { from, to }: { readonly from: string; readonly to: string },
   signal: AbortSignal,
 ) {
-  const args = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", from, to];
+  const args = ["diff-tree", "-r", "-z", "--no-renames", "--raw", from, to];
   const fields = splitNames(await gitPipe(place, args, { signal }));
   const removed: string[] = [];
   const written: string[] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) (fields[i] === "D" ? removed : written).push(fields[i + 1] ?? "");
-  return { removed, written };
+  const entries: string[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const [, mode = "", , id = ""] = (fields[i] ?? "").split(" ");
+    const path = fields[i + 1] ?? "";
+    const isRemoved = mode === "000000";
+    (isRemoved ? removed : written).push(path);
+    // What goes makes room for what comes: a folder where a file was.
+    entries[isRemoved ? "unshift" : "push"](`${mode} ${id}\t${path}`);
+  }
+  return { removed, written, entries: joinNames(entries) };
 }
 
 /** And the folders that it leaves empty. Its folders are real: the index has just been brought up to date. */

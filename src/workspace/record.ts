@@ -1,5 +1,5 @@
 /** Brings a run's index up to what its work tree holds, and writes it as a tree: what checkpoints and snapshots are made of. */
-import { lstat } from "node:fs/promises";
+import { chmod, lstat } from "node:fs/promises";
 import { UserError } from "../failure.ts";
 import { type GitPlace, GitError } from "./git.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
@@ -25,6 +25,7 @@ export async function recordTree(workspace: Workspace, signal: AbortSignal): Pro
   }
   for (const path of paths) memory.recorded.add(path);
   const { present, absent } = await sortPaths(treeDir, paths);
+  if (process.getuid?.() !== 0) await makeReadable(treeDir, present);
   await update(place, ["--force-remove", "-z", "--stdin"], absent, signal);
   await update(place, ["--add", "--remove", "--replace", "-z", "--stdin"], present, signal);
   return (await gitPipe(place, ["write-tree"], { signal })).toString().trim();
@@ -52,6 +53,14 @@ async function sortPaths(treeDir: string, paths: ReadonlySet<string>) {
 }
 
 type Kind = "present" | "folder" | "absent";
+
+/** An ordinary user is refused what a command of the sandbox closed; but it is theirs, so they may open it again. */
+async function makeReadable(treeDir: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const stats = await lstat(toPath(treeDir, path));
+    if (stats.isFile() && (stats.mode & 0o400) === 0) await chmod(toPath(treeDir, path), stats.mode | 0o600);
+  }
+}
 
 async function update(place: GitPlace, args: readonly string[], paths: readonly string[], signal: AbortSignal) {
   if (paths.length === 0) return;

@@ -2,7 +2,7 @@
  * Which files may differ from what a run's index says, without asking each of them where that can be avoided: all that an
  * overlay's upper layer does not hold is as it was. Ignored files are left out unless they were recorded before.
  */
-import { chmod, lstat, rm } from "node:fs/promises";
+import { lstat, rm } from "node:fs/promises";
 import { type GitPlace, GitError } from "./git.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
 import { findAll } from "./find-all.ts";
@@ -20,9 +20,7 @@ const DEPTH_MAX = 64;
 export async function findTouched(tree: Tree, signal: AbortSignal): Promise<Touched> {
   const { added, fresh, gone } = tree.layers ? await readLayers(tree, tree.layers) : await readAll(tree, signal);
   const unignored = await leaveOutIgnored(tree, fresh, signal);
-  const all = [...added, ...unignored];
-  if (process.getuid?.() !== 0) await makeReadable(tree.treeDir, all);
-  return { added: all, gone };
+  return { added: [...added, ...unignored], gone };
 }
 
 type Found = {
@@ -156,13 +154,5 @@ async function askIgnored(place: GitPlace, paths: readonly string[], signal: Abo
   } catch (error) {
     if (error instanceof GitError && error.exitCode === 1) return []; // None is ignored.
     throw error;
-  }
-}
-
-/** An ordinary user is refused what a command of the sandbox closed; but it is theirs, so they may open it again. */
-async function makeReadable(treeDir: string, paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    const stats = await lstat(toPath(treeDir, path)).catch(() => null);
-    if (stats?.isFile() && (stats.mode & 0o400) === 0) await chmod(toPath(treeDir, path), stats.mode | 0o600);
   }
 }
