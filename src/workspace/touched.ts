@@ -149,8 +149,10 @@ async function withoutTraps(treeDir: string, entries: readonly Fresh[]): Promise
 
 async function askIgnored(place: GitPlace, paths: readonly string[], signal: AbortSignal): Promise<string[]> {
   try {
-    const args = ["check-ignore", "--no-index", "-z", "--stdin"];
-    return splitNames(await gitPipe(place, args, { input: joinNames(paths), signal }));
+    // The command refuses to take names literally; with a dot before it no name is magic, not even ":(icase)x".
+    const args = ["--no-literal-pathspecs", "check-ignore", "--no-index", "-z", "--stdin"];
+    const input = joinNames(paths.map((path) => `./${path}`));
+    return splitNames(await gitPipe(place, args, { input, signal })).map((path) => path.slice("./".length));
   } catch (error) {
     if (error instanceof GitError && error.exitCode === 1) return []; // None is ignored.
     throw error;

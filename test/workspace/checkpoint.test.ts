@@ -62,6 +62,10 @@ describe.each(ROADS)("on the road of $road", ({ overlayFilesMin }) => {
         await symlink("../README.md", at("src/deep"));
       },
       () => symlink("nowhere/at all", at("dangling")),
+      async () => {
+        for (const name of [":(icase)readme.md", "*.ts", "[a]", "-x", ":!y", "a\\b"])
+          await writeFile(at(name), "odd\n");
+      },
       () => writeFile(toPath(treeDir, "new\nline and \xff\xfe bytes"), "odd\n"),
       async () => {
         await rm(at("README.md"));
@@ -77,7 +81,7 @@ describe.each(ROADS)("on the road of $road", ({ overlayFilesMin }) => {
       taken.push({ checkpoint: await takeCheckpoint(workspace, signal), whole: await readWholeTree(treeDir) });
     }
     expect(new Set(taken.map(({ checkpoint }) => checkpoint.tree)).size).toBe(taken.length);
-    const order = [0, 9, 3, 14, 5, 12, 1, 8, 7, 10, 15, 2, 11, 13, 4, 6, 0];
+    const order = [0, 9, 3, 14, 5, 12, 1, 8, 7, 16, 10, 15, 2, 11, 13, 4, 6, 0];
     for (const index of order) {
       const { checkpoint, whole } = taken[index] ?? expect.unreachable();
       await restoreCheckpoint(workspace, checkpoint, signal);
