@@ -1,6 +1,6 @@
 /** The start-up check: every part of the isolation, proved by running a command in it rather than by looking for files. */
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { access, constants, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -21,6 +21,7 @@ const PROBE_LIMITS = {
   ...{ memoryBytes: 256 * MIB, processesMax: 64, fileBytesMax: MIB, scratchBytes: MIB },
   ...{ workspaceBytesMax: MIB, workspaceFilesMax: 100 },
 };
+const ENGINE_SOCKETS = ["/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock"];
 const APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
 
 type Checked = {
@@ -39,6 +40,7 @@ export async function checkBubblewrap({ tools, open, findPlace }: Checked): Prom
     await checkAppArmor(probe.isWorking),
     checkFilter(probe),
     await checkCgroups(findPlace),
+    await checkDocker(),
   ];
 }
 
@@ -118,6 +120,22 @@ async function checkCgroups(findPlace: Checked["findPlace"]): Promise<SandboxFea
   const detail = place ? `cgroup ${place.version} in ${place.memoryDir}` : "no control group may be made here";
   const found = { isPresent: place !== null, detail, remedy: REMEDIES.cgroup };
   return { ...feature("memory and process limits", found), kind: "limit" };
+}
+
+/** Whoever reaches the engine's socket is root on the host: worth knowing, though no command ever sees it. */
+async function checkDocker(): Promise<SandboxFeature> {
+  const reached = await Promise.all(
+    ENGINE_SOCKETS.map((socket) =>
+      access(socket, constants.W_OK).then(
+        () => [socket],
+        () => [],
+      ),
+    ),
+  );
+  const [socket] = reached.flat();
+  const detail =
+    socket === undefined ? "no engine in reach; none is needed" : `this worker reaches ${socket}; no command does`;
+  return feature("docker", { isPresent: true, detail, remedy: "" });
 }
 
 type Found = { readonly isPresent: boolean; readonly detail: string; readonly remedy: string };
