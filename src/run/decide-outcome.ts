@@ -70,17 +70,17 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   await using workspace = await Workspace.open({ mirror, sha: headSha, runsDir: parts.runsDir }, signal);
   const { treeDir, owner } = workspace;
   const bare = { workspaceDir: treeDir, owner, readOnlyPaths: [], limits: SANDBOX_LIMITS };
-  const { environment, brief: installed } = isReview
+  await using ready = isReview
     ? NOT_SET_UP
     : await setUp(
         { ...parts, parts: parts.setUp, opening: bare, workspace, checkout, repoId: task.repo.id, settings },
         signal,
       );
   await using log = new EgressLog(parts.journal, "agent");
-  const opening = { ...bare, environment, egress: agentEgress(settings, parts.setUp.network, log) };
+  const opening = { ...bare, environment: ready.environment, egress: agentEgress(settings, parts.setUp.network, log) };
   await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
   await using readOnlySession = lazySession(() => parts.sandbox.open({ ...opening, isReadOnly: true }));
-  const desk = { workspace, session, readOnlySession, settings, ledger, installed };
+  const desk = { workspace, session, readOnlySession, settings, ledger, installed: ready.brief };
   const { worked, before } = await workAt(desk, parts, about, signal);
   // What the asker waited for is the whole of it, checks included.
   const spend = { ...worked.end.spend, wallMs: parts.now() - startedAt };

@@ -38,14 +38,15 @@ export type SetUpGround = {
   readonly journal: Journal;
 };
 
-export type SetUpEnd = {
+/** Held while the agent works: the next run's copy is made beside it. */
+export type SetUpEnd = AsyncDisposable & {
   /** For every command that follows. */
   readonly environment: Readonly<Record<string, string>>;
   /** A section of the brief; "" when there was nothing to set up. */
   readonly brief: string;
 };
 
-export const NOT_SET_UP: SetUpEnd = { environment: {}, brief: "" };
+export const NOT_SET_UP: SetUpEnd = { environment: {}, brief: "", [Symbol.asyncDispose]: async () => {} };
 
 /** A large project's packages, compiled ones among them, on a slow line. */
 const SET_UP_MS_MAX = 10 * 60_000;
@@ -62,15 +63,22 @@ export async function setUp(ground: SetUpGround, signal: AbortSignal): Promise<S
   const rootFiles = (await git(bare, ["ls-tree", "--name-only", "-z", checkout.baseSha], { signal })).split("\0");
   const plan = planSetUp(settings, rootFiles);
   const hosts = settings.network.agent;
-  if (plan === null) return { environment: {}, brief: renderNetwork(hosts) };
-  const { command, isCached, log } = await install(ground, plan, signal);
+  if (plan === null) return { ...NOT_SET_UP, brief: renderNetwork(hosts) };
+  const { key, command, isCached, log } = await install(ground, plan, signal);
   await ground.journal.append({ kind: "set-up-finished", isCached, command });
   const denied = allowLine("setup", log.denied);
   const brief = [renderCommand(command), denied, renderNetwork(hosts)].filter((text) => text !== "").join("\n\n");
-  return { environment: plan.environment, brief: `# Set-up\n\n${brief}` };
+  // A copy that cannot be made, or is stopped with the run, is no loss: the archive is there.
+  const preparing = ground.parts.cache.prepare(key, signal).catch(() => {});
+  return { environment: plan.environment, brief: `# Set-up\n\n${brief}`, [Symbol.asyncDispose]: () => preparing };
 }
 
-type Installed = { readonly command: CommandRun; readonly isCached: boolean; readonly log: EgressLog };
+type Installed = {
+  readonly key: string;
+  readonly command: CommandRun;
+  readonly isCached: boolean;
+  readonly log: EgressLog;
+};
 
 async function install(ground: SetUpGround, plan: SetUpPlan, signal: AbortSignal): Promise<Installed> {
   const { parts, workspace, journal } = ground;
@@ -83,7 +91,7 @@ async function install(ground: SetUpGround, plan: SetUpPlan, signal: AbortSignal
     await putBackTracked(place, treeDir, signal);
     await leaveOut(place, await listMade(place, treeDir, signal));
     const wallMs = performance.now() - startedAt;
-    return { command: { command: plan.title, exitCode: 0, wallMs, outputTail: "" }, isCached: true, log };
+    return { command: { command: plan.title, exitCode: 0, wallMs, outputTail: "" }, isCached: true, log, key };
   }
   const command = await runCommand(ground, { plan, secrets, log }, signal);
   await putBackTracked(place, treeDir, signal);
@@ -92,10 +100,10 @@ async function install(ground: SetUpGround, plan: SetUpPlan, signal: AbortSignal
   const values = Object.values(secrets);
   if (values.length > 0 && (await removeSecrets({ treeDir, made }, values, signal))) {
     const outputTail = `${command.outputTail}\n[files that held a secret of the set-up were removed]`;
-    return { command: { ...command, outputTail }, isCached: false, log };
+    return { command: { ...command, outputTail }, isCached: false, log, key };
   }
   if (command.exitCode === 0) await parts.cache.keep(key, treeDir, made, signal);
-  return { command, isCached: false, log };
+  return { command, isCached: false, log, key };
 }
 
 /** A fork's author wrote what would run with them. */

@@ -31,7 +31,7 @@ type Choice = {
   readonly look?: (workspace: Workspace) => Promise<unknown>;
 };
 
-type Ran = SetUpEnd & {
+type Ran = Pick<SetUpEnd, "environment" | "brief"> & {
   readonly entries: readonly JournalEntry[];
   readonly changed: readonly string[];
   readonly seen: unknown;
@@ -65,7 +65,7 @@ async function openPlace(
     const facts = { state: "open", title: "", body: "", baseBranch: "main", headBranch: "x", isDraft: false } as const;
     const whole = pull && { ...facts, ...pull, headSha, headRepo: null };
     const entries: JournalEntry[] = [];
-    const end = await setUp(
+    await using end = await setUp(
       {
         ...{ parts, sandbox, workspace, repoId: 7, settings: await parseRepoSettings(settings) },
         opening: { workspaceDir: workspace.treeDir, owner: workspace.owner, readOnlyPaths: [], limits: SANDBOX_LIMITS },
@@ -83,7 +83,7 @@ async function openPlace(
     const seen = await look?.(workspace);
     const tree = await snapshot(workspace, never);
     const changed = (await listChanges(workspace.place, headSha, tree)).map(({ path }) => path);
-    return { ...end, entries, changed, seen };
+    return { environment: end.environment, brief: end.brief, entries, changed, seen };
   };
   const undo = stack.move();
   return { run, internet, cacheDir, [Symbol.asyncDispose]: () => undo.disposeAsync() };
@@ -382,8 +382,9 @@ test("a secret of the set-up serves the set-up and is gone after it", async () =
 test("a set-up that keeps no secret is kept, and under a name without it", async () => {
   await using place = await openNpm({ token: TOKEN }, { secrets: { NPM_TOKEN: TOKEN } }, tokenFile);
   await place.run();
-  const [name = ""] = await readdir(place.cacheDir);
-  expect(name).toMatch(/^[0-9a-f]{64}\.tar$/);
+  const names = (await readdir(place.cacheDir)).sort();
+  expect(names).toEqual([expect.stringMatching(/^[0-9a-f]{64}\.spare$/), expect.stringMatching(/^[0-9a-f]{64}\.tar$/)]);
+  const [, name = ""] = names;
   expect((await readFile(join(place.cacheDir, name))).includes(TOKEN)).toBe(false);
   expect(finished((await place.run()).entries)).toEqual([{ isCached: true, exitCode: 0 }]);
 });
@@ -402,7 +403,9 @@ test("a fork's set-up gets no secret", async () => {
 test("an archive that was spoiled on the disk is thrown away, and the set-up runs", async () => {
   await using place = await openNpm();
   await place.run();
-  const [name = ""] = await readdir(place.cacheDir);
-  await writeFile(join(place.cacheDir, name), "no archive at all");
+  for (const name of await readdir(place.cacheDir)) {
+    await rm(join(place.cacheDir, name), { recursive: true });
+    if (name.endsWith(".tar")) await writeFile(join(place.cacheDir, name), "no archive at all");
+  }
   expect(finished((await place.run({ look: installed })).entries)).toEqual([{ isCached: false, exitCode: 0 }]);
 });

@@ -57,17 +57,44 @@ test("everything that was made comes back: names, links, rights, empty folders, 
   );
   expect(await made(first)).toEqual(["empty", "node_modules", "odd\nname", "src/b.txt", "src/gen", "\xff"]);
   expect(await cache.keep("aa", first.treeDir, await made(first), never)).toBe(true);
-  await using second = await place.open();
-  expect(await cache.restore("aa", second.treeDir, never)).toBe(true);
   const list = async ({ treeDir }: Workspace) => {
     const printed = await execa("find", [".", "-path", "./.git", "-prune", "-o", "-printf", "%y %m %p %l\\n"], {
       ...{ cwd: treeDir, encoding: "latin1" },
     });
     return printed.stdout.split("\n").sort();
   };
-  expect(await list(second)).toEqual(await list(first));
-  expect((await lstat(join(second.treeDir, "node_modules/p/deep/x"))).uid).toBe((await lstat(second.treeDir)).uid);
-  expect(await cache.restore("bb", second.treeDir, never)).toBe(false);
+  const wanted = await list(first);
+  // From the archive, then from a copy that was unpacked before, which serves once.
+  for (const isPrepared of [false, true, false]) {
+    if (isPrepared) await cache.prepare("aa", never);
+    expect((await readdir(place.cacheDir)).sort()).toEqual(isPrepared ? ["aa.spare", "aa.tar"] : ["aa.tar"]);
+    await using next = await place.open();
+    expect(await cache.restore("aa", next.treeDir, never)).toBe(true);
+    expect(await list(next)).toEqual(wanted);
+    const owners = [".", "node_modules", "node_modules/p/deep/x", "src/b.txt"].map((path) =>
+      lstat(join(next.treeDir, path)),
+    );
+    expect(new Set((await Promise.all(owners)).map(({ uid }) => uid)).size).toBe(1);
+    expect(await cache.restore("bb", next.treeDir, never)).toBe(false);
+  }
+});
+
+test("a prepared copy is not moved through a link or over a file that the tree has by now", async () => {
+  await using place = await openPlace({ "lib/a.txt": "a\n" });
+  const cache = new SetUpCache(place.cacheDir);
+  await using first = await place.open();
+  await make(first, "echo made >lib/made; echo made >b.txt; mkdir new; echo made >new/c");
+  await cache.keep("aa", first.treeDir, await made(first), never);
+  await cache.prepare("aa", never);
+  const outside = await mkdtemp(join(tmpdir(), "pw-outside-"));
+  await chmod(outside, 0o777);
+  await using second = await place.open();
+  await make(second, `rm -r lib; ln -s ${outside} lib; echo tracked >b.txt`);
+  expect(await cache.restore("aa", second.treeDir, never)).toBe(true);
+  expect(await readdir(outside)).toEqual([]);
+  expect(await readFile(join(second.treeDir, "b.txt"), "utf8")).toBe("tracked\n");
+  expect(await readFile(join(second.treeDir, "new/c"), "utf8")).toBe("made\n");
+  await rm(outside, { recursive: true });
 });
 
 test("a file that is tracked by now is as the commit has it, and a tracked link is not written through", async () => {
