@@ -98,7 +98,7 @@ async function waiting() {
 /** The same files by tar, as it is done, and by cp with reflinks, where the disk has them. */
 async function compare(): Promise<string> {
   const cacheDir = join(dataDir, "set-ups");
-  const [name = ""] = await readdir(cacheDir);
+  const name = (await readdir(cacheDir)).find((entry) => entry.endsWith(".tar")) ?? "";
   const { size } = await stat(join(cacheDir, name));
   const times: string[] = [];
   for (const round of [1, 2, 3]) {
