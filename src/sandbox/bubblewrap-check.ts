@@ -40,6 +40,7 @@ export async function checkBubblewrap({ tools, open, findPlace }: Checked): Prom
     await checkAppArmor(probe.isWorking),
     checkFilter(probe),
     await checkCgroups(findPlace),
+    await checkCores(),
     await checkDocker(),
   ];
 }
@@ -120,6 +121,14 @@ async function checkCgroups(findPlace: Checked["findPlace"]): Promise<SandboxFea
   const detail = place ? `cgroup ${place.version} in ${place.memoryDir}` : "no control group may be made here";
   const found = { isPresent: place !== null, detail, remedy: REMEDIES.cgroup };
   return { ...feature("memory and process limits", found), kind: "limit" };
+}
+
+/** A pattern that starts with "|" has a program of the host read the memory of what crashed, whatever RLIMIT_CORE says: core(5). */
+async function checkCores(): Promise<SandboxFeature> {
+  const pattern = (await readFile("/proc/sys/kernel/core_pattern", "utf8").catch(() => "")).trim();
+  const isPresent = !pattern.startsWith("|");
+  const detail = isPresent ? "none are written" : `the host runs ${pattern.slice(1, 80)} on them`;
+  return { ...feature("core dumps", { isPresent, detail, remedy: REMEDIES.cores }), kind: "limit" };
 }
 
 /** Whoever reaches the engine's socket is root on the host: worth knowing, though no command ever sees it. */

@@ -18,6 +18,7 @@ export const REMEDIES = {
   seccomp: "The sandbox needs a kernel with seccomp filters (CONFIG_SECCOMP_FILTER) on x86-64 or arm64.",
   cgroup:
     "Memory is watched by polling instead. For hard limits start the worker as root, or under systemd with `Delegate=yes`.",
+  cores: "Crashed commands hand their memory to a program of the host. Set `sysctl -w kernel.core_pattern=core`.",
 } as const;
 
 const SIGNS: readonly (readonly [RegExp, string])[] = [

@@ -23,6 +23,7 @@ test("the check names every feature, and all isolation is here", async () => {
     "AppArmor",
     "system call filter",
     "memory and process limits",
+    "core dumps",
     "docker",
   ]);
   expect(features.filter(({ kind, isPresent }) => kind === "isolation" && !isPresent)).toEqual([]);
