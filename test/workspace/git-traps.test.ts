@@ -118,7 +118,7 @@ test.each(sets)("$name: nothing of it runs on the host", { timeout: 60_000 }, as
 });
 
 /** Traps that wait for a verb a run has no use for (merge, rebase, submodule update), or that leak rather than run. */
-const SPRUNG_MIN = 15;
+const SPRUNG_MIN = 20;
 const VERBS = [
   "status",
   "add -A",
@@ -142,7 +142,7 @@ test("the traps are real: most spring for a git that trusts its folder", { timeo
     const mark = await plant(trap, treeDir, `careless-${id}`);
     await change(treeDir);
     const { GIT_CONFIG_GLOBAL: _unset, ...env } = { ...GIT_ENV, PATH: `${treeDir}:${GIT_ENV.PATH}`, HOME: treeDir };
-    const options = { cwd: treeDir, env, extendEnv: false, reject: false, timeout: 10_000, stdin: "ignore" } as const;
+    const options = { cwd: treeDir, env, extendEnv: false, reject: false, timeout: 2_000, stdin: "ignore" } as const;
     for (const verb of VERBS) await execa("git", verb.split(" "), options);
     if (existsSync(mark)) sprung.push(name);
   }
