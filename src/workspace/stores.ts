@@ -1,5 +1,5 @@
 /** The two git directories of a tree: ours beside it, and the throw-away one inside, which is made before sandboxed code runs. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { git, type GitPlace } from "./git.ts";
 
@@ -24,6 +24,8 @@ export async function makeStore(
   const place = { gitDir, workTree: null };
   await mkdir(gitDir, { mode: 0o700 });
   await git(place, ["init", "--quiet", "--bare", "--template="], { signal });
+  // For showHistory: what the mirror has packed well is passed on as it is.
+  await appendFile(join(gitDir, "config"), "[pack]\n\twindow = 0\n");
   await mkdir(join(gitDir, "objects/info"), { recursive: true });
   await writeFile(join(gitDir, "objects/info/alternates"), `${join(mirrorGitDir, "objects")}\n`);
   await mkdir(join(gitDir, "info"), { recursive: true });
@@ -42,7 +44,8 @@ export async function showHistory(place: GitPlace, treeDir: string, signal: Abor
       ...["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-head-ok", `--depth=${VISIBLE_HISTORY}`],
       ...[`file://${place.gitDir}`, "+refs/heads/run:refs/heads/work"],
     ],
-    { allowsFile: true, signal },
+    // The mirror has checked these objects when they came from the forge.
+    { allowsFile: true, settings: ["transfer.fsckObjects=false"], signal },
   );
   if (!isNew) return;
   for (const setting of LOOSE_STAT) await git(visible, ["config", ...setting.split("=")], { signal });

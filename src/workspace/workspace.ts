@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { type FileLock, lockExclusive, tryExclusive } from "../file-lock.ts";
 import { changeOwner, pickUid } from "../sandbox/owner.ts";
 import { git, type GitPlace } from "./git.ts";
+import { copyHistory } from "./history.ts";
 import type { Mirror } from "./mirror.ts";
 import { overlayDirs, tryOverlay, unmountBelow } from "./overlay.ts";
 import { giveTo } from "./ownership.ts";
@@ -120,7 +121,7 @@ export class Workspace implements AsyncDisposable {
     const isWorthIt = await deservesWarm({ mirror, sha, scratchDir, filesMin: overlayFilesMin }, signal);
     if (isWorthIt && (await this.#showWarm(signal))) return;
     await git(this.place, ["read-tree", "-u", "--reset", sha], { signal });
-    await showHistory(this.place, this.treeDir, signal);
+    await copyHistory({ mirror, sha, place: this.place, treeDir: this.treeDir }, signal);
     await this.#giveAway(signal);
   }
 

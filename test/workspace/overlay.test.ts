@@ -172,6 +172,6 @@ describe.skipIf(!isRoot)("a warm checkout", () => {
     const opening = { mirror: repository.mirror, sha: repository.commits[0] ?? "" };
     await using workspace = await Workspace.open({ ...opening, runsDir: join(repository.dir, "runs") }, signal);
     expect(workspace.layers).toBeNull();
-    expect(existsSync(join(repository.dir, "mirror.warm"))).toBe(false);
+    expect(existsSync(join(repository.dir, "mirror.warm/0"))).toBe(false);
   });
 });
