@@ -125,8 +125,10 @@ async function measureRoad({ road, overlayFilesMin, partMax }: Road, mirror: Mir
     ]),
   );
   const part = median(whole) / clone;
-  console.log(`To a clean status: 1/${(1 / part).toFixed(0)} of a full clone (target 1/${(1 / partMax).toFixed(0)}: `);
-  console.log(`${part <= partMax ? "held" : "missed"}).\n`);
+  const verdict = part <= partMax ? "held" : "missed";
+  console.log(
+    `To a clean status: 1/${(1 / part).toFixed(1)} of a full clone, target 1/${(1 / partMax).toFixed(0)}: ${verdict}.\n`,
+  );
 }
 
 async function measureCheckpoints(workspace: Workspace, open: () => Promise<Workspace>): Promise<Row[]> {
@@ -141,6 +143,8 @@ async function measureCheckpoints(workspace: Workspace, open: () => Promise<Work
   await edit(workspace, [0]);
   const one = await measure("checkpoint after one edit", take);
   await measure("git status after one edit", () => dirtyStatus(workspace.treeDir));
+  await measure("restore of one edit", () => restoreCheckpoint(workspace, start, signal));
+  await restoreCheckpoint(workspace, one, signal);
   await edit(
     workspace,
     Array.from({ length: EDITS }, (_, i) => (i * 97) % files),
@@ -149,7 +153,6 @@ async function measureCheckpoints(workspace: Workspace, open: () => Promise<Work
   await measure(`git status after ${EDITS} edits`, () => dirtyStatus(workspace.treeDir));
   const pack = await measure(`pack of ${EDITS} edits`, () => packOf(workspace, many, one));
   await measure(`restore of ${EDITS} edits`, () => restoreCheckpoint(workspace, one, signal));
-  await measure("restore of one edit", () => restoreCheckpoint(workspace, start, signal));
   const earlier = await packOf(workspace, one, null);
   await using other = await open();
   await measure(`another workspace: packs taken in and restored (${(pack.length / 1024).toFixed(0)} kB)`, async () => {

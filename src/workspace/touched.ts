@@ -90,11 +90,12 @@ function byName(entries: readonly Entry[] | null): ReadonlyMap<string, Entry["ki
 
 /** Without layers every file is looked at: git compares the tracked ones, the rest are found by name. */
 async function readAll({ place, treeDir }: Tree, signal: AbortSignal): Promise<Found> {
-  const entries = await withoutTraps(treeDir, await findAll(treeDir, signal));
-  const [tracked, changed] = await Promise.all([
+  const [entries, tracked] = await Promise.all([
+    findAll(treeDir, signal).then((all) => withoutTraps(treeDir, all)),
     gitPipe(place, ["ls-files", "-z"], { signal }).then(splitNames),
-    gitPipe(place, ["diff-files", "-z", "--name-only", "--ignore-submodules=all"], { signal }).then(splitNames),
   ]);
+  const args = ["diff-files", "-z", "--name-only", "--ignore-submodules=all"];
+  const changed = splitNames(await gitPipe(place, args, { signal }));
   const known = new Set(tracked);
   const folders = new Set<string>();
   for (const path of tracked) {
