@@ -97,6 +97,19 @@ describe.each(ROADS)("on the road of $road", ({ road, overlayFilesMin }) => {
     expect((await listChanges(workspace.place, workspace.baseSha, tree)).map(({ path }) => path)).toEqual(["a.txt"]);
   });
 
+  test("LFS pointers stay pointers, and no filter that a commit names is run", async () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 12345\n`;
+    const attributes = "*.bin filter=lfs diff=lfs merge=lfs -text\n";
+    await using repository = await openRepository({ ...FIRST, ".gitattributes": attributes, "big.bin": pointer });
+    await using workspace = await openOn(repository, repository.commits[0], overlayFilesMin);
+    const file = join(workspace.treeDir, "big.bin");
+    expect(await readFile(file, "utf8")).toBe(pointer);
+    await using sandbox = await openSandbox(workspace);
+    expect((await sandbox.bash("git status --porcelain; echo other >>a.txt; touch big.bin")).stdout).toBe("");
+    const tree = await snapshot(workspace, signal);
+    expect((await listChanges(workspace.place, workspace.baseSha, tree)).map(({ path }) => path)).toEqual(["a.txt"]);
+  });
+
   test("what a killed worker left goes at the next start, and a live run stays", async () => {
     await using repository = await openRepository(FIRST);
     await using live = await openOn(repository, repository.commits[0], overlayFilesMin);
