@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SILENT } from "../agent/inbox.ts";
+import { UserError } from "../failure.ts";
 import type { CommandRun, Journal, JournalEntry } from "../journal.ts";
 import type { ModelChain } from "../model/model.ts";
 import type { ModelRole } from "../model/roles.ts";
