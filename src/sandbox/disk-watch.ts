@@ -3,7 +3,8 @@
  * which costs nothing, and the workspace is measured only when much of it has gone.
  */
 import { execFile } from "node:child_process";
-import { lstat, statfs } from "node:fs/promises";
+import { statfsSync } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { LAUNCHER_ENVIRONMENT } from "./launcher.ts";
 import { unlinkedBytes } from "./process-tree.ts";
@@ -28,8 +29,8 @@ export class DiskWatch {
   readonly #folders: readonly [string, ...string[]];
   readonly #limits: Pick<SandboxLimits, "workspaceBytesMax" | "workspaceFilesMax">;
   /** Free space at the last measuring. */
-  #freeThen: Usage | null = null;
-  #floor = 0;
+  #freeThen: Usage;
+  readonly #floor: number;
   /** What was there before the session's commands. */
   #before: Usage | null = null;
   #last: Usage = { bytes: 0, files: 0 };
@@ -44,31 +45,35 @@ export class DiskWatch {
   ) {
     this.#folders = folders;
     this.#limits = limits;
+    // Now: a quick command may have filled the disk before a first poll has its answer.
+    this.#freeThen = freeSpace(folders[0]) ?? { bytes: 0, files: 0 };
+    this.#floor = Math.min(FREE_BYTES_MIN, this.#freeThen.bytes / 2);
   }
 
   /** Calls `exceeded` while the limit is; returns how to stop. What one command wrote counts for the next. */
   watch(namespacePid: () => number | null, exceeded: () => void): () => void {
+    let isWatching = true;
     const poll = async () => {
       if (this.#isBusy) return;
       this.#isBusy = true;
       try {
-        if (await this.#isExceeded(namespacePid())) exceeded();
+        // A measuring may end after its command; the next one is not to blame.
+        if ((await this.#isExceeded(namespacePid())) && isWatching) exceeded();
       } finally {
         this.#isBusy = false;
       }
     };
     void poll();
     const timer = setInterval(() => void poll(), POLL_MS);
-    return () => clearInterval(timer);
+    return () => {
+      isWatching = false;
+      clearInterval(timer);
+    };
   }
 
   async #isExceeded(namespacePid: number | null): Promise<boolean> {
-    const free = await freeSpace(this.#folders[0]);
+    const free = freeSpace(this.#folders[0]);
     if (free === null) return false;
-    if (this.#freeThen === null) {
-      this.#floor = Math.min(FREE_BYTES_MIN, free.bytes / 2);
-      this.#freeThen = free;
-    }
     if (free.bytes < this.#floor) return true;
     const gone = { bytes: this.#freeThen.bytes - free.bytes, files: this.#freeThen.files - free.files };
     if (!this.#isWorthMeasuring(gone)) return false;
@@ -91,10 +96,15 @@ export class DiskWatch {
   }
 }
 
-/** null when the folder has gone. */
-async function freeSpace(folder: string): Promise<Usage | null> {
-  const stats = await statfs(folder).catch(() => null);
-  return stats && { bytes: stats.bavail * stats.bsize, files: stats.ffree };
+/** null when the folder has gone or its disk does not answer. */
+function freeSpace(folder: string): Usage | null {
+  try {
+    const { bavail, bsize, ffree } = statfsSync(folder);
+    return { bytes: bavail * bsize, files: ffree };
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return null;
+    throw error;
+  }
 }
 
 async function measure(folders: readonly string[], namespacePid: number | null): Promise<Usage> {
