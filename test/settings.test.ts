@@ -25,6 +25,10 @@ test.each([
   [{ PULLWRIGHT_ALERT_URL: "hooks.example.com/x" }, "PULLWRIGHT_ALERT_URL"],
   [{ PULLWRIGHT_ALERT_URL: "http://hooks.example.com/x" }, "PULLWRIGHT_ALERT_URL must be https"],
   [{ PULLWRIGHT_ALERT_URL: "http://127.example.com/x" }, "PULLWRIGHT_ALERT_URL must be https"],
+  [{ PULLWRIGHT_SETUP_ENV: "NPM TOKEN" }, "PULLWRIGHT_SETUP_ENV: must be names"],
+  [{ PULLWRIGHT_SETUP_ENV: "NPM_TOKEN" }, "names NPM_TOKEN, which is not set"],
+  [{ PULLWRIGHT_SETUP_ENV: "NPM_TOKEN", NPM_TOKEN: "short" }, "names NPM_TOKEN, which is not set, shorter than 8"],
+  [{ PULLWRIGHT_SETUP_ENV: "ANTHROPIC_API_KEY", ANTHROPIC_API_KEY: "sk-ant-x-0123456789" }, "is Pullwright's own"],
   [{ APP_ID: "1", WEBHOOK_SECRET: "s", PRIVATE_KEY_PATH: "/nonexistent/key.pem" }, "PRIVATE_KEY_PATH cannot be read"],
 ])("%j is refused by name", (env, message) => {
   expect(() => readSettings(env)).toThrow(message);
@@ -36,6 +40,12 @@ test.each([["https://hooks.example.com/x"], ["http://localhost:9/x"], ["http://1
     expect(readSettings({ PULLWRIGHT_ALERT_URL: url }).alertUrl).toBe(url);
   },
 );
+
+test("a set-up gets the variables that are named for it, and no others", () => {
+  const env = { PULLWRIGHT_SETUP_ENV: "NPM_TOKEN,PIP_TOKEN", NPM_TOKEN: "npm-0123456789", PIP_TOKEN: "pip-0123456789" };
+  const { setUpSecrets } = readSettings({ ...env, OTHER_TOKEN: "other-0123456789" });
+  expect(setUpSecrets).toEqual({ NPM_TOKEN: "npm-0123456789", PIP_TOKEN: "pip-0123456789" });
+});
 
 test("every mistake is told at once", () => {
   expect(() => readSettings({ PORT: "x", PULLWRIGHT_LOG: "loud" })).toThrow(/PORT[^]*PULLWRIGHT_LOG/);

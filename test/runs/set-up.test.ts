@@ -12,8 +12,8 @@ const STORY = join(import.meta.dirname, "label-to-pull");
 const ISSUE = { title: "Typo in the greeting", body: "It says `Helo`." };
 const TOKEN = "registry-token-0123456789";
 
-async function openWorld(settings: string): Promise<World> {
-  const script: Script = JSON.parse(await readFile(join(STORY, "script.json"), "utf8"));
+async function openWorld(settings: string, play?: Script): Promise<World> {
+  const script: Script = play ?? JSON.parse(await readFile(join(STORY, "script.json"), "utf8"));
   for (const conversation of script.conversations) conversation.match = "It says `Helo`";
   const files = { ...(await readTree(join(STORY, "repo"))), ".github/agent.yml": settings };
   const env = { PULLWRIGHT_SETUP_ENV: "REGISTRY_TOKEN", REGISTRY_TOKEN: TOKEN };
@@ -58,4 +58,38 @@ test("what a set-up made is in place for checks and agent, and no part of the ch
     const files = (await world.as("ada").pulls.listFiles({ ...AT, pull_number: number })).data;
     expect(files.map(({ filename }) => filename)).toEqual(["greet.sh"]);
   }
+});
+
+test("an agent whose repository names hosts reaches for others in vain, and that is told; without a list it has no network at all", async () => {
+  const command = "env | grep -c REGISTRY_TOKEN; curl -sS http://evil.example/ 2>&1";
+  const turns: Script["conversations"][number]["turns"] = [
+    { do: [{ do: "shell", command }] },
+    { do: [{ do: "call", tool: "report", input: { title: "Nothing", summary: "Nothing to do." } }] },
+  ];
+  const play = { conversations: [{ name: "asks", turns }] };
+  const observed: string[] = [];
+  for (const settings of ["network: { agent: [api.example.com] }\n", "checks: []\n"]) {
+    await using world = await openWorld(settings, play);
+    await world.labelIssue(ISSUE);
+    const [task] = await world.ended(1);
+    const entries = (task ? await readTaskJournal(world.store.database, task.id) : []).map(({ entry }) => entry);
+    observed.push(
+      entries.flatMap((entry) => (entry.kind === "tool-observed" ? [entry.observation.text] : [])).join("\n"),
+    );
+    const told = entries.filter((entry) => entry.kind === "egress");
+    const denied = {
+      kind: "egress",
+      phase: "agent",
+      verdict: "denied",
+      host: "evil.example",
+      port: 80,
+      why: "not on the list",
+    };
+    const isListed = settings.startsWith("network");
+    expect(told).toEqual(isListed ? [denied] : []);
+    expect(said(world).includes("`network: { agent: [evil.example] }`")).toBe(isListed);
+  }
+  expect(observed[0]).toMatch(/^0$/m);
+  expect(observed[0]).toContain("egress denied by policy: evil.example:80: not on the list");
+  expect(observed[1]).toContain("Could not resolve host");
 });
