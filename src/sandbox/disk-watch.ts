@@ -30,6 +30,8 @@ export class DiskWatch {
   readonly #limits: Pick<SandboxLimits, "workspaceBytesMax" | "workspaceFilesMax">;
   /** Free space at the last measuring. */
   #freeThen: Usage;
+  /** When the last command had ended. */
+  #freeAtEnd: Usage | null;
   readonly #floor: number;
   /** What was there before the session's commands. */
   #before: Usage | null = null;
@@ -47,12 +49,14 @@ export class DiskWatch {
     this.#limits = limits;
     // Now: a quick command may have filled the disk before a first poll has its answer.
     this.#freeThen = freeSpace(folders[0]) ?? { bytes: 0, files: 0 };
+    this.#freeAtEnd = this.#freeThen;
     this.#floor = Math.min(FREE_BYTES_MIN, this.#freeThen.bytes / 2);
   }
 
   /** Calls `exceeded` while the limit is; returns how to stop. What one command wrote counts for the next. */
   watch(namespacePid: () => number | null, exceeded: () => void): () => void {
     let isWatching = true;
+    this.#forgetOthers();
     const poll = async () => {
       if (this.#isBusy) return;
       this.#isBusy = true;
@@ -67,8 +71,17 @@ export class DiskWatch {
     const timer = setInterval(() => void poll(), POLL_MS);
     return () => {
       isWatching = false;
+      this.#freeAtEnd = freeSpace(this.#folders[0]);
       clearInterval(timer);
     };
+  }
+
+  /** What went between two commands was not theirs. */
+  #forgetOthers(): void {
+    const [then, now] = [this.#freeAtEnd, freeSpace(this.#folders[0])];
+    if (then === null || now === null) return;
+    const { bytes, files } = this.#freeThen;
+    this.#freeThen = { bytes: bytes - then.bytes + now.bytes, files: files - then.files + now.files };
   }
 
   async #isExceeded(namespacePid: number | null): Promise<boolean> {
