@@ -19,7 +19,7 @@ const PROBE_TIMEOUT_MS = 20_000;
 const MIB = 1024 * 1024;
 const PROBE_LIMITS = {
   ...{ memoryBytes: 256 * MIB, processesMax: 64, fileBytesMax: MIB, scratchBytes: MIB },
-  ...{ workspaceBytesMax: MIB, workspaceFilesMax: 100 },
+  ...{ workspaceBytesMax: 64 * MIB, workspaceFilesMax: 1_000 },
 };
 const ENGINE_SOCKETS = ["/run/docker.sock", "/var/run/docker.sock", "/run/podman/podman.sock"];
 const APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";

@@ -174,6 +174,8 @@ function readExit(result: ExecResult): ExecResult {
   if (exit.kind === "timed-out") throw new ToolRefusal("The files could not be reached in time. Try fewer at once.");
   if (exit.kind === "output-limit" || exit.kind === "memory-limit")
     throw new ToolRefusal("The files are too large. Try fewer at once.");
+  if (exit.kind === "disk-limit")
+    throw new ToolRefusal("The workspace is full: delete what is not needed with the shell, then try again.");
   throw new Error(`a file script failed: ${JSON.stringify(exit)} ${result.stderr.toString()}`);
 }
 
