@@ -45,6 +45,7 @@ test("repository settings have defaults", async () => {
     models: {},
     second_opinion: { enabled: true, tests: false },
     limits: {},
+    network: { setup: [], agent: [], registries: true },
     review: { automatic: true, drafts: false, batch: false, cache: false },
   });
   expect((await parseRepoSettings("checks: [npm test]\nlimits: { usd: 2 }\n")).checks).toEqual(["npm test"]);
