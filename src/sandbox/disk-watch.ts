@@ -1,6 +1,6 @@
 /**
- * Stops commands that fill the disk. No quota holds a workspace everywhere, so the file system's free space is looked at often,
- * which costs nothing, and the workspace is measured only when much of it has gone.
+ * Stops commands that fill the disk. No quota holds a workspace everywhere, so it is measured every few seconds that commands run, and
+ * at once when the file system's free space, which costs nothing to look at, has gone down by much.
  */
 import { execFile } from "node:child_process";
 import { statfsSync } from "node:fs";
@@ -14,10 +14,10 @@ const POLL_MS = 500;
 /** The workspace is measured when this much has gone, or a quarter of the limit. */
 const STEP_BYTES = 64 * 1024 * 1024;
 const STEP_FILES = 20_000;
-/** And now and then in any case: another run that deletes would hide one that writes. */
-const MEASURE_EVERY_MS = 30_000;
-/** A workspace that is too full is measured this often; a command that empties it may go on. */
-const MEASURE_FULL_EVERY_MS = 2_000;
+/** After so much time of commands in any case: others who delete would hide one that writes. */
+const MEASURE_EVERY_MS = 2_000;
+/** Measuring takes at most a twentieth of the time, however large the workspace. */
+const MEASURE_PAUSE = 20;
 /** `du` needs 0.14 s for 50,000 files. */
 const MEASURE_MS_MAX = 60_000;
 /** Whoever fills it: below this, or below half of what was free, commands stop before the host's database fails. */
@@ -28,16 +28,16 @@ type Usage = { readonly bytes: number; readonly files: number };
 export class DiskWatch {
   readonly #folders: readonly [string, ...string[]];
   readonly #limits: Pick<SandboxLimits, "workspaceBytesMax" | "workspaceFilesMax">;
-  /** Free space at the last measuring. */
-  #freeThen: Usage;
-  /** When the last command had ended. */
-  #freeAtEnd: Usage | null;
-  readonly #floor: number;
   /** What was there before the session's commands. */
-  #before: Usage | null = null;
+  readonly #before: Promise<Usage>;
+  /** Free space at the last measuring, or when the command began. */
+  #freeThen: Usage;
+  readonly #floor: number;
   #last: Usage = { bytes: 0, files: 0 };
   #isFull = false;
-  #measuredAt = performance.now();
+  /** Time of commands since the last measuring, and what it took. */
+  #unmeasuredMs = 0;
+  #measuringMs = 0;
   #isBusy = false;
 
   /** The first folder is the workspace; the others are on the same disk and count with it. */
@@ -47,16 +47,16 @@ export class DiskWatch {
   ) {
     this.#folders = folders;
     this.#limits = limits;
-    // Now: a quick command may have filled the disk before a first poll has its answer.
+    // Begun now and not waited for: what the first command writes meanwhile, it may have on top.
+    this.#before = measure(folders, null);
     this.#freeThen = freeSpace(folders[0]) ?? { bytes: 0, files: 0 };
-    this.#freeAtEnd = this.#freeThen;
     this.#floor = Math.min(FREE_BYTES_MIN, this.#freeThen.bytes / 2);
   }
 
   /** Calls `exceeded` while the limit is; returns how to stop. What one command wrote counts for the next. */
   watch(namespacePid: () => number | null, exceeded: () => void): () => void {
     let isWatching = true;
-    this.#forgetOthers();
+    this.#freeThen = freeSpace(this.#folders[0]) ?? this.#freeThen;
     const poll = async () => {
       if (this.#isBusy) return;
       this.#isBusy = true;
@@ -68,20 +68,14 @@ export class DiskWatch {
       }
     };
     void poll();
-    const timer = setInterval(() => void poll(), POLL_MS);
+    const timer = setInterval(() => {
+      this.#unmeasuredMs += POLL_MS;
+      void poll();
+    }, POLL_MS);
     return () => {
       isWatching = false;
-      this.#freeAtEnd = freeSpace(this.#folders[0]);
       clearInterval(timer);
     };
-  }
-
-  /** What went between two commands was not theirs. */
-  #forgetOthers(): void {
-    const [then, now] = [this.#freeAtEnd, freeSpace(this.#folders[0])];
-    if (then === null || now === null) return;
-    const { bytes, files } = this.#freeThen;
-    this.#freeThen = { bytes: bytes - then.bytes + now.bytes, files: files - then.files + now.files };
   }
 
   async #isExceeded(namespacePid: number | null): Promise<boolean> {
@@ -90,13 +84,14 @@ export class DiskWatch {
     if (free.bytes < this.#floor) return true;
     const gone = { bytes: this.#freeThen.bytes - free.bytes, files: this.#freeThen.files - free.files };
     if (!this.#isWorthMeasuring(gone)) return false;
-    const used = await measure(this.#folders, namespacePid);
-    this.#before ??= { bytes: used.bytes - Math.max(0, gone.bytes), files: used.files - Math.max(0, gone.files) };
+    const startedAt = performance.now();
+    const [before, used] = await Promise.all([this.#before, measure(this.#folders, namespacePid)]);
     const isFull =
-      used.bytes - this.#before.bytes > this.#limits.workspaceBytesMax ||
-      used.files - this.#before.files > this.#limits.workspaceFilesMax;
+      used.bytes - before.bytes > this.#limits.workspaceBytesMax ||
+      used.files - before.files > this.#limits.workspaceFilesMax;
     const isEmptied = this.#isFull && (used.bytes < this.#last.bytes || used.files < this.#last.files);
-    [this.#isFull, this.#last, this.#freeThen, this.#measuredAt] = [isFull, used, free, performance.now()];
+    [this.#isFull, this.#last, this.#freeThen] = [isFull, used, free];
+    [this.#unmeasuredMs, this.#measuringMs] = [0, performance.now() - startedAt];
     return isFull && !isEmptied;
   }
 
@@ -104,8 +99,7 @@ export class DiskWatch {
     const { workspaceBytesMax, workspaceFilesMax } = this.#limits;
     if (gone.bytes >= Math.min(STEP_BYTES, workspaceBytesMax / 4)) return true;
     if (gone.files >= Math.min(STEP_FILES, workspaceFilesMax / 4)) return true;
-    const every = this.#isFull ? MEASURE_FULL_EVERY_MS : MEASURE_EVERY_MS;
-    return performance.now() - this.#measuredAt >= every;
+    return this.#unmeasuredMs >= Math.max(MEASURE_EVERY_MS, this.#measuringMs * MEASURE_PAUSE);
   }
 }
 
