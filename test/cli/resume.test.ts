@@ -108,7 +108,7 @@ test("a run killed in the middle of a command goes on with the next turn; nothin
   await writeFile(join(work, "AGENTS.md"), "Say goodbye.\n");
   const ended = await scratch.pullwright(["resume", "--json"]);
   expect(ended.exitCode, ended.stderr).toBe(0);
-  expect(ended.stderr).toMatch(/resuming run 2\S+ after \d+ journal entries\n?$/);
+  expect(ended.stderr).toMatch(/resuming run 2\S+ after \d+ journal entries$/m);
   expect(askedTurns(models)).toEqual([0, 1, 2, 3, 4]);
   expect(new Set(models.requests.map(readBrief)).size).toBe(1);
   expect(JSON.stringify(models.requests[2]?.body)).not.toContain("goodbye");
