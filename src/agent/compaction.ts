@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import type { Journal } from "../journal.ts";
 import { ModelError, type Message, type ModelRequest } from "../model/model.ts";
-import type { Asked, Asker } from "./ask.ts";
+import type { Asker } from "./ask.ts";
 import { clearOutput, planRelief, replaceBySummary, type Relief } from "./context.ts";
+import { spokenText } from "./transcript.ts";
 import { filesTouched, renderFiles } from "./files-touched.ts";
 
 /** A summary that failed three times will fail again: the run hands in what it has. */
@@ -79,7 +80,7 @@ async function summarise(
       ({ parts, stop, turn: at, model, usage, costUsd, wallMs }) => {
         // A summary cut at the output limit lacks its end, which is where the next steps stand.
         isWhole = stop === "finished";
-        return { kind: "summarised", turn: at, model, text: spoken(parts), usage, costUsd, wallMs } as const;
+        return { kind: "summarised", turn: at, model, text: spokenText(parts).trim(), usage, costUsd, wallMs } as const;
       },
       signal,
     );
@@ -88,11 +89,6 @@ async function summarise(
     if (error instanceof ModelError && error.fault === "window-exceeded") return { kind: "too-long" };
     throw error;
   }
-}
-
-function spoken(parts: Asked["parts"]): string {
-  const texts = parts.flatMap((part) => (part.kind === "text" ? [part.text] : []));
-  return texts.join("\n\n").trim();
 }
 
 function dropOlderHalf(messages: readonly Message[]): Message[] {

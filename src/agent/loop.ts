@@ -15,7 +15,7 @@ import type { Purse } from "./purse.ts";
 import { lostObservation, readResumption, type Resumption } from "./resumption.ts";
 import { Stopped, type Inbox } from "./inbox.ts";
 import type { SystemPrompt } from "./system-prompt.ts";
-import { steerText, turnMessages, type Replied } from "./transcript.ts";
+import { spokenText, steerText, turnMessages, type Replied } from "./transcript.ts";
 import { runCalls } from "./turn.ts";
 
 export type Agent = {
@@ -174,8 +174,7 @@ export class AgentRun {
       return toReplied(asked);
     };
     const reply = await this.#asker.ask(question, toEntry, signal);
-    const said = reply.parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join("\n\n");
-    if (said !== "") this.#lastText = said;
+    this.#lastText = spokenText(reply.parts) || this.#lastText;
     return reply;
   }
 

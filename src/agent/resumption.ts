@@ -3,7 +3,7 @@ import type { JournalEntry, ToolCall } from "../journal.ts";
 import type { Message } from "../model/model.ts";
 import { effectOf } from "../tools/tool.ts";
 import type { Toolset } from "../tools/toolset.ts";
-import { LOST, readTranscript, type Replied } from "./transcript.ts";
+import { LOST, readTranscript, spokenText, type Replied } from "./transcript.ts";
 import type { Observed } from "./turn.ts";
 
 export type Resumption = {
@@ -63,10 +63,7 @@ function readOpenTurn(
 }
 
 function readLastText(written: readonly JournalEntry[]): string {
-  const replies = written.filter((entry) => entry.kind === "model-replied");
-  const texts = replies.map(({ parts }) =>
-    parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join("\n\n"),
-  );
+  const texts = written.map((entry) => (entry.kind === "model-replied" ? spokenText(entry.parts) : ""));
   return texts.findLast((text) => text !== "") ?? "";
 }
 

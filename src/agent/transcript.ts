@@ -1,5 +1,5 @@
 /** Journal -> what the model sees. It is only ever appended to, so that vendors can cache its prefix, but for rare cuts. */
-import type { JournalEntry } from "../journal.ts";
+import type { JournalEntry, ReplyPart } from "../journal.ts";
 import type { Message } from "../model/model.ts";
 import { clearOutput, PERSON_HEAD, replaceBySummary } from "./context.ts";
 
@@ -55,6 +55,11 @@ export function readTranscript(entries: readonly JournalEntry[]): Message[] {
 /** As the model reads it. A person who may steer has write access, so their words count as the task's. */
 export function steerText({ text, by }: Extract<JournalEntry, { kind: "steered" }>): string {
   return by === undefined ? text : `${PERSON_HEAD}${by} (has write access) says\n\n${text}`;
+}
+
+/** What a reply says to people, without its thoughts and calls; "" for nothing. */
+export function spokenText(parts: readonly ReplyPart[]): string {
+  return parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join("\n\n");
 }
 
 export type Replied = Extract<JournalEntry, { kind: "model-replied" }>;

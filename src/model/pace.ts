@@ -2,9 +2,9 @@
  * Keeps the runs of one worker within a vendor's limits a minute: requests, input tokens, output tokens. Runs wait in the order they
  * came, for a bounded time, and an abort ends the wait. A budget belongs to one model of one account, as the vendors count.
  */
-import { setTimeout as delay } from "node:timers/promises";
 import type { RateLimits } from "../model-settings.ts";
 import { ModelError, type Model, type ModelReply, type ModelRequest, type RatesLeft } from "./model.ts";
+import { sleepMs } from "./retry.ts";
 import { fullBucket, observe, take, waitMs, type Bucket } from "./token-bucket.ts";
 
 /** Longer than any bucket takes to fill up; who waits in a longer queue is better off with another model. */
@@ -173,14 +173,5 @@ async function abortable(before: Promise<void>, signal: AbortSignal): Promise<vo
     await Promise.race([before, aborted]);
   } finally {
     signal.removeEventListener("abort", onAbort);
-  }
-}
-
-async function sleepMs(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await delay(ms, undefined, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
   }
 }

@@ -43,7 +43,8 @@ export async function replyWithRetry(model: Model, request: ModelRequest, option
   }
 }
 
-async function sleepMs(ms: number, signal: AbortSignal): Promise<void> {
+/** Rejects with the signal's reason when aborted. */
+export async function sleepMs(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await delay(ms, undefined, { signal });
   } catch (error) {

@@ -1,7 +1,7 @@
 /** What one attempt at a task keeps in PostgreSQL: its journal, its publications, its charges, and its right to write. */
 import type { Outcome } from "../outcome.ts";
 import type { Charge } from "../agent/purse.ts";
-import type { CostEstimate, Journal, JournalEntry } from "../journal.ts";
+import type { CostEstimate, Journal } from "../journal.ts";
 import { dayState, startOfDay, type BudgetState, type DaySpent } from "../policy/budget.ts";
 import { planAlerts, renderAlert, type DayCharged, type SpendingAlert } from "../policy/spending.ts";
 import type { DayLimits } from "../settings.ts";
@@ -32,8 +32,6 @@ export type TaskRecords = {
   readonly estimate: () => Promise<CostEstimate | null>;
   /** What was said to the task since the last call. */
   readonly takeNotes: () => Promise<readonly TaskNote[]>;
-  /** The journal of the attempts before this one, in order. */
-  readonly earlier: () => Promise<readonly JournalEntry[]>;
   /** Throws when another attempt has taken the task over. */
   readonly assertCurrent: () => Promise<void>;
 };
@@ -79,10 +77,6 @@ export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, 
     },
     estimate: () => estimateCost(sql, { repoId, goal: task.goal }),
     takeNotes: () => takeNotes(sql, { taskId, attempt }),
-    earlier: async () => {
-      const entries = await readTaskJournal(sql, taskId);
-      return entries.filter((recorded) => recorded.attempt < attempt).map(({ entry }) => entry);
-    },
     assertCurrent: async () => {
       if (!(await isCurrent(sql, { taskId, attempt }))) throw superseded({ taskId, attempt });
     },

@@ -36,12 +36,7 @@ const spare = z.string().max(TEXT_CHARS_MAX).optional();
 
 const Change = z
   .object({ title: title.optional(), summary: text.optional(), not_done: spare, refusal: spare })
-  .superRefine((input, { addIssue }) => {
-    if (isRefusal(input)) return;
-    for (const field of ["title", "summary"] as const)
-      if (input[field] === undefined)
-        addIssue({ code: "custom", path: [field], message: "is missing (or give refusal)" });
-  });
+  .superRefine(needs("title", "summary"));
 
 const RawFinding = z
   .object({
@@ -57,19 +52,23 @@ const RawFinding = z
 
 const Review = z
   .object({ summary: text.optional(), findings: z.array(RawFinding).max(FINDINGS_MAX).optional(), refusal: spare })
-  .superRefine((input, { addIssue }) => {
+  .superRefine(needs("summary", "findings"));
+
+const Answer = z.object({ answer: text.optional(), refusal: spare }).superRefine(needs("answer"));
+
+/** A report without a refusal has these fields. */
+function needs<F extends string>(...fields: readonly F[]) {
+  return (input: Refusable & { readonly [field in F]?: unknown }, { addIssue }: z.RefinementCtx): void => {
     if (isRefusal(input)) return;
-    for (const field of ["summary", "findings"] as const)
+    for (const field of fields)
       if (input[field] === undefined)
         addIssue({ code: "custom", path: [field], message: "is missing (or give refusal)" });
-  });
+  };
+}
 
-const Answer = z.object({ answer: text.optional(), refusal: spare }).superRefine((input, { addIssue }) => {
-  if (!isRefusal(input) && input.answer === undefined)
-    addIssue({ code: "custom", path: ["answer"], message: "is missing (or give refusal)" });
-});
+type Refusable = { readonly refusal?: string | undefined };
 
-function isRefusal(input: { readonly refusal?: string | undefined }): boolean {
+function isRefusal(input: Refusable): boolean {
   return (input.refusal ?? "").trim() !== "";
 }
 
