@@ -1,6 +1,7 @@
 /** Collects the requests of several runs for a short window and sends them as one batch, each still a request of its own. */
 import { ModelError } from "./model.ts";
-import { untilAborted, type BatchItem, type BatchStore, type BatchWire } from "./batch-wire.ts";
+import type { BatchItem, BatchStore, BatchWire } from "./batch-wire.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** The vendors take 50,000 and 100,000; a worker has nowhere near as many runs, and one bad batch should not hold them all. */
 const ITEMS_MAX = 1_000;

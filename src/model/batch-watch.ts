@@ -1,6 +1,7 @@
 /** Looks after batches at the vendor: one poller for each, however many runs wait for it, gone when none does. */
 import { ModelError, type ModelFault } from "./model.ts";
-import { notYet, pause, untilAborted, type BatchStore, type BatchTiming, type BatchWire } from "./batch-wire.ts";
+import { notYet, pause, type BatchStore, type BatchTiming, type BatchWire } from "./batch-wire.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** Polls grow apart by this much: most batches end within the hour, some take the day. */
 const POLL_GROWTH = 1.5;

@@ -101,19 +101,6 @@ export async function callVendor<T>(
   }
 }
 
-/** Rejects with the signal's reason as soon as it is aborted; the work goes on for whoever else waits for it. */
-export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
 /** Rejects with the signal's reason when aborted. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {

@@ -6,6 +6,7 @@ import type { RateLimits } from "../model-settings.ts";
 import { ModelError, type Model, type ModelReply, type ModelRequest, type RatesLeft } from "./model.ts";
 import { sleepMs } from "./retry.ts";
 import { fullBucket, observe, take, waitMs, type Bucket } from "./token-bucket.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** Longer than any bucket takes to fill up; who waits in a longer queue is better off with another model. */
 const WAIT_MS_MAX = 120_000;
@@ -54,7 +55,7 @@ export class PaceBudget {
     const { promise: done, resolve: leave } = Promise.withResolvers<void>();
     this.#tail = before.then(() => done);
     try {
-      await abortable(before, signal);
+      await untilAborted(before, signal);
       await this.#wait(amounts, deadlineMs, signal);
       this.charge(amounts);
     } finally {
@@ -162,16 +163,4 @@ function settle(budget: PaceBudget, { guess, reply, countsReads }: Settling): vo
     outputTokens: usage.output - guess.outputTokens,
   });
   if (ratesLeft) budget.observe(ratesLeft);
-}
-
-async function abortable(before: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await Promise.race([before, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
