@@ -39,9 +39,12 @@ export function gitPipe(
     child.on("error", (error) => reject(signal?.aborted ? signal.reason : error));
     child.on("close", (code) => {
       if (signal?.aborted) reject(signal.reason);
-      else if (outBytes > OUTPUT_BYTES_MAX) reject(new GitError(verb, 1, "its output was too long"));
+      else if (outBytes > OUTPUT_BYTES_MAX) reject(new GitError(verb, 1, { stderr: "its output was too long" }));
       else if (code === 0) resolve(Buffer.concat(out));
-      else reject(new GitError(verb, code ?? 1, Buffer.concat(err).toString()));
+      else {
+        const [stdout, stderr] = [out, err].map((chunks) => Buffer.concat(chunks).toString());
+        reject(new GitError(verb, code ?? 1, { stdout: stdout ?? "", stderr: stderr ?? "" }));
+      }
     });
     // A git that fails early closes its end; its exit tells the story.
     child.stdin.on("error", () => {}).end(input ?? "");

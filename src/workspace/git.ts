@@ -34,10 +34,13 @@ export class GitError extends Error {
   override readonly name = "GitError";
   readonly exitCode: number;
   readonly stderr: string;
-  constructor(verb: string, exitCode: number, stderr: string) {
+  /** What some verbs report by although they fail (a push's porcelain, a merge's conflicts); only gitPipe keeps it. */
+  readonly stdout: string;
+  constructor(verb: string, exitCode: number, { stderr, stdout = "" }: { stderr: string; stdout?: string }) {
     super(`git ${verb} failed with status ${exitCode}: ${stderr.trim().slice(0, 2000)}`);
     this.exitCode = exitCode;
     this.stderr = stderr;
+    this.stdout = stdout;
   }
 }
 
@@ -63,7 +66,7 @@ export async function git(place: GitPlace, args: readonly string[], options: Git
       .raw([...gitOptions(options), ...args]);
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw new GitError(args[0] ?? "", exitCode, error instanceof Error ? error.message : String(error));
+    throw new GitError(args[0] ?? "", exitCode, { stderr: error instanceof Error ? error.message : String(error) });
   }
 }
 
