@@ -58,7 +58,27 @@ export interface ForgeReader {
 /** What a write left behind: `ref` finds it again. */
 export type Written = { readonly ref: string; readonly url: string };
 
+/** Asked right before each request that changes something. What it throws is thrown instead, and the request is not sent. */
+export type Fence = () => Promise<void>;
+
+/** What the forge says of a repository and a branch whose push it refused: facts of its API, none of them text that came with the push. */
+export type PushFacts =
+  /** No such repository, or none that the App is installed on. */
+  | { readonly kind: "gone" }
+  | { readonly kind: "suspended" }
+  | {
+      readonly kind: "there";
+      readonly mayWrite: boolean;
+      /** Archived or disabled: nobody can push. */
+      readonly isReadOnly: boolean;
+      readonly isProtected: boolean;
+      /** Types of the rulesets' rules in force for the branch, such as "update"; a branch that is yet to be made has some, too. */
+      readonly rules: readonly string[];
+    };
+
 export interface ForgeWriter {
+  /** The same writer, and `fence` before each of its writes: also before one that is made again after a wait. */
+  fenced(fence: Fence): ForgeWriter;
   react(repo: RepoRef, target: ReactionTarget, content: Reaction): Promise<Written>;
   /** Finds a comment of our own that holds `marker` (an HTML comment), so that a lost worker's comment is adopted, not doubled. */
   findComment(repo: RepoRef, place: CommentPlace, marker: string): Promise<Written | null>;
@@ -77,6 +97,8 @@ export interface ForgeWriter {
   resolveThread(repo: RepoRef, pull: number, rootCommentId: number): Promise<Written>;
   /** A token with contents:write, minted for one push. */
   pushAccess(repo: RepoRef): Promise<GitAccess>;
+  /** Asked after a push failed. Throws TransientError when the forge does not answer. */
+  pushFacts(repo: RepoRef, branch: string): Promise<PushFacts>;
   /** The name and e-mail under which our commits are made, such as "pullwright[bot]". */
   identity(repo: RepoRef): Promise<{ readonly name: string; readonly email: string }>;
 }

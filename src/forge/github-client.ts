@@ -2,6 +2,7 @@
 import { createPrivateKey } from "node:crypto";
 import { App, Octokit, RequestError } from "octokit";
 import { TransientError, UserError } from "../failure.ts";
+import type { Fence } from "./forge.ts";
 
 export type Client = Octokit;
 
@@ -73,9 +74,7 @@ function octokitFor(options: GitHubOptions, throttleId: string) {
     baseUrl: options.apiUrl,
     userAgent: "pullwright",
     log: logOf(options),
-    request: {
-      fetch: (url: string, init: RequestInit) => fetch(url, { ...init, signal: AbortSignal.timeout(REQUEST_MS_MAX) }),
-    },
+    request: { fetch: openFetch(null) },
     retry: { retries: RETRIES_MAX },
     throttle: {
       id: throttleId,
@@ -94,6 +93,21 @@ function octokitFor(options: GitHubOptions, throttleId: string) {
       });
     }
   };
+}
+
+/** For octokit's `request.fetch`: below its retries and its pace, so that the fence is asked when a request leaves, however often. */
+export function openFetch(fence: Fence | null): (url: string, init: RequestInit) => Promise<Response> {
+  return async (url, init) => {
+    if (fence !== null && init.method !== "GET" && init.method !== "HEAD") {
+      await fence().catch((reason: unknown) => Promise.reject(new Barred("the fence was closed", { cause: reason })));
+    }
+    return fetch(url, { ...init, signal: AbortSignal.timeout(REQUEST_MS_MAX) });
+  };
+}
+
+/** Any other error of fetch is a failing server to octokit, which asks again; one of this name it hands on. */
+class Barred extends Error {
+  override readonly name = "AbortError";
 }
 
 function isWaitShort(waitS: number, _request: unknown, _octokit: unknown, retries: number): boolean {
@@ -129,12 +143,18 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof RequestError && (error.status === 404 || error.status === 410);
 }
 
+/** Whether GitHub keeps this from us: not for now, as a limit would, but as long as our permissions are what they are. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof RequestError && error.status === 403 && !isLimited(error);
+}
+
 /** What GitHub said when it refused a request as invalid, or null. */
 export function readRefusal(error: unknown): string | null {
   return error instanceof RequestError && error.status === 422 ? error.message : null;
 }
 
 function explain({ doing, needs }: Ask, error: unknown): unknown {
+  if (error instanceof Barred) return error.cause;
   if (error instanceof RequestError) return explainStatus({ doing, needs }, error);
   const type = readGraphqlType(error);
   if (type === "FORBIDDEN") return lacks({ doing, needs }, error);

@@ -49,7 +49,7 @@ export async function resolveThread(desk: Desk, pull: number, rootCommentId: num
   await ask(about, async () => {
     const thread = await findThread(desk, pull, rootCommentId);
     if (!thread) throw new UserError("The review thread to resolve is gone.");
-    if (!thread.isResolved) await desk.client.graphql(RESOLVE, { threadId: thread.id });
+    if (!thread.isResolved) await desk.client.graphql(RESOLVE, { threadId: thread.id, request: desk.at.request });
   });
   return { ref: String(rootCommentId), url: `${desk.webUrl}/pull/${pull}#discussion_r${rootCommentId}` };
 }

@@ -2,10 +2,11 @@
 import type { RepoRef } from "../repo-event.ts";
 import { unreachable } from "../failure.ts";
 import type { CommentPlace, PublicText, ReactionTarget } from "../publication.ts";
-import type { ForgeWriter, NewPull, NewReview, Written } from "./forge.ts";
+import type { Fence, ForgeWriter, NewPull, NewReview, Written } from "./forge.ts";
 import type { Self } from "./github-app.ts";
 import { createCheckWriter } from "./github-checks.ts";
-import { ask, isNotFound, readRefusal, type Client, type Clients } from "./github-client.ts";
+import { ask, isNotFound, openFetch, readRefusal, type Client, type Clients } from "./github-client.ts";
+import { readPushFacts } from "./github-push-facts.ts";
 import { listReviewComments, listReviews, mintAccess, readPages } from "./github-reader.ts";
 import { resolveThread } from "./github-threads.ts";
 
@@ -13,19 +14,24 @@ import { resolveThread } from "./github-threads.ts";
 export type Desk = {
   readonly client: Client;
   readonly repo: RepoRef;
-  readonly at: { readonly owner: string; readonly repo: string };
+  /** Goes with every request: where, and by which way. */
+  readonly at: { readonly owner: string; readonly repo: string; readonly request: { readonly fetch: OpenFetch } };
   readonly webUrl: string;
 };
 
-export function createWriter(clients: Clients, self: Self): ForgeWriter {
+type OpenFetch = ReturnType<typeof openFetch>;
+
+export function createWriter(clients: Clients, self: Self, fence: Fence | null = null): ForgeWriter {
+  const request = { fetch: openFetch(fence) };
   const open = async (repo: RepoRef): Promise<Desk> => ({
     client: await clients.installation(repo.installationId),
     repo,
-    at: { owner: repo.owner, repo: repo.name },
+    at: { owner: repo.owner, repo: repo.name, request },
     webUrl: `${clients.webUrl}/${repo.owner}/${repo.name}`,
   });
   return {
     ...createCheckWriter(open, clients.appId),
+    fenced: (next) => createWriter(clients, self, next),
     react: async (repo, target, content) => react(await open(repo), target, content),
     findComment: async (repo, place, marker) => findComment(await open(repo), self, { place, marker }),
     createComment: async (repo, place, body) => createComment(await open(repo), place, body),
@@ -50,6 +56,7 @@ export function createWriter(clients: Clients, self: Self): ForgeWriter {
     createReview: async (repo, review) => createReview(await open(repo), review),
     resolveThread: async (repo, pull, rootCommentId) => resolveThread(await open(repo), pull, rootCommentId),
     pushAccess: (repo) => mintAccess(clients, repo, "write"),
+    pushFacts: (repo, branch) => readPushFacts(clients, repo, branch),
     identity: async (repo) => self.identity(await clients.installation(repo.installationId)),
   };
 }
