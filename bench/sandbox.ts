@@ -86,7 +86,7 @@ for (const [index, session] of sessions.entries()) {
 }
 
 console.log(
-  `\nmemory of a sandbox that sleeps: ${await idleMemory()} KiB (PSS of bubblewrap's two processes and sleep)`,
+  `\nmemory of a sandbox that sleeps: ${await idleMemory()} KiB (PSS of launcher, bubblewrap's two processes and sleep)`,
 );
 
 async function open(driver: Sandbox): Promise<SandboxSession> {
@@ -101,7 +101,7 @@ async function exec(session: SandboxSession, argv: readonly string[]): Promise<v
   if (exit.kind !== "exited" || exit.code !== 0) throw new Error(JSON.stringify(exit));
 }
 
-/** The same world and uid, started by nothing but spawn: no launcher, no control group, no pipes by name, no sweep. */
+/** The same world and uid, started by nothing but Node's spawn: no launcher, no control group, no pipes by name, no sweep. */
 async function openBare(): Promise<() => Promise<void>> {
   const [etc, workspace] = [join(dir, "etc"), await mkdtemp(join(dir, "bare-"))];
   const etcPaths = writeEtcFolder(etc);
@@ -122,7 +122,7 @@ async function openBare(): Promise<() => Promise<void>> {
   const words = [...world, "--chdir", "/workspace"].map((word) => `${word}\0`).join("");
   const filter = seccompFilter(process.arch, { countsMemory: isRoot }) ?? Buffer.alloc(0);
   const drop = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups", "--no-new-privs", "--"];
-  const command = ["bwrap", "--args", String(FD.arguments), "--", ...limitedCommand(["true"], SANDBOX_LIMITS)];
+  const command = ["bwrap", "--args", String(FD.arguments), "--", ...limitedCommand(["true"], SANDBOX_LIMITS, isRoot)];
   const [program = "", ...argv] = [...(isRoot ? drop : []), ...command];
   return async () => {
     const stdio = ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe"] as const;
@@ -158,12 +158,13 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
 }
 
 async function idleMemory(): Promise<number> {
+  const before = new Set(await descendants(process.pid)); // Other sessions' launchers.
   const session = await open(bubblewrapSandbox(TOOLS));
   const stop = new AbortController();
   const limits = { timeoutMs: 60_000, outputBytesMax: 1000 };
   const sleeping = session.exec({ argv: ["sleep", "59"], cwd: "", stdin: "", ...limits }, stop.signal).catch(() => {});
   await new Promise((resolve) => setTimeout(resolve, 1000)); // Long enough for its start on any machine.
-  const pss = await Promise.all((await descendants(process.pid)).map(readPss));
+  const pss = await Promise.all((await descendants(process.pid)).filter((pid) => !before.has(pid)).map(readPss));
   stop.abort(new Error("measured"));
   await sleeping;
   return pss.reduce((all, kibibytes) => all + kibibytes, 0);

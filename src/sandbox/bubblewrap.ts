@@ -2,7 +2,7 @@
  * The sandbox: one bubblewrap per command, in namespaces of its own, without network, capabilities or a view of the host.
  * It never falls back to running outside; what cannot be isolated is not run.
  */
-import { chmod, realpath, rm } from "node:fs/promises";
+import { chmod, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { UserError } from "../failure.ts";
@@ -23,7 +23,9 @@ import { DiskWatch } from "./disk-watch.ts";
 import { writeEtcFolder } from "./etc-folder.ts";
 import { bindTools, readTopLevel, stageUnreachable, unstaged } from "./host-paths.ts";
 import { WorkspaceOwners } from "./owner.ts";
+import { FILES, Launcher } from "./launcher.ts";
 import { findReadOnlyPaths } from "./read-only-paths.ts";
+import { resourceLimits } from "./resource-limits.ts";
 import type { Sandbox, SandboxOpening, SandboxSession } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { SerialSession } from "./serial-session.ts";
@@ -72,15 +74,11 @@ class Opener {
     const stateDir = await makeStateFolder();
     undo.defer(() => rm(stateDir, { recursive: true, force: true }));
     await chmod(stateDir, 0o711); // Nothing of it needs to be staged then; what matters in it is closed.
-    const channel = await Channel.open(join(stateDir, "pipes"));
+    const channel = await Channel.open(join(stateDir, "pipes"), [FILES.status]);
     const etcPaths = writeEtcFolder(join(stateDir, "etc"));
     const way = opening.egress
       ? await openEgress({ policy: opening.egress, ...this.#tools }, join(stateDir, "egress"), undo)
       : NO_EGRESS;
-    const cgroup = place && (await Cgroup.open(place, newWorkerName(), opening.limits));
-    if (cgroup) undo.defer(() => cgroup.close());
-    const uid = await this.#takeOwnership({ ...opening, workspaceDir }, stateDir, undo);
-
     const wanted: Bind[] = [
       { source: join(stateDir, "etc"), target: "/etc", isWritable: false },
       ...toolBinds,
@@ -89,28 +87,39 @@ class Opener {
       ...way.binds,
     ];
     // An ordinary user reaches what they may bind; there is nobody to stage it for them.
-    const { binds, stagingDir, staged } = uid === null ? unstaged(wanted) : await stageUnreachable(wanted);
+    const isRoot = process.getuid?.() === 0;
+    const { binds, stagingDir, staged } = isRoot ? await stageUnreachable(wanted) : unstaged(wanted);
     const path = sandboxPath(this.#tools.tools);
-    const { scratchBytes } = opening.limits;
+    const { limits } = opening;
+    const world = [
+      ...bubblewrapArguments({ binds, topLevel, etcPaths, path, scratchBytes: limits.scratchBytes }),
+      ...environmentArguments({ ...way.environment, ...opening.environment }),
+    ];
+    await writeFile(channel.path(FILES.world), world.map((argument) => `${argument}\0`).join(""), { mode: 0o400 });
+    await writeFile(channel.path(FILES.seccomp), filter, { mode: 0o400 });
+
+    const cgroup = place && (await Cgroup.open(place, newWorkerName(), limits));
+    if (cgroup) undo.defer(() => cgroup.close());
+    const uid = isRoot ? await this.#takeOwnership({ ...opening, workspaceDir }, stateDir, undo) : null;
+    const joins = cgroup?.joins ?? [];
+    const folder = channel.folder;
+    const launcher = new Launcher({
+      ...{ joins, stagingDir, staged, uid, folder, limits: resourceLimits(limits, isRoot) },
+    });
+    undo.defer(() => launcher.close());
+    const disk = new DiskWatch([workspaceDir, stateDir], limits);
     const runner = new BubblewrapRunner({
-      world: [
-        ...bubblewrapArguments({ binds, topLevel, etcPaths, path, scratchBytes }),
-        ...environmentArguments({ ...way.environment, ...opening.environment }),
-      ],
-      wrap: way.wrap,
-      ...{ stagingDir, staged, readOnlyPaths, filter, channel, cgroup, uid, limits: opening.limits },
-      disk: new DiskWatch([workspaceDir, stateDir], opening.limits),
+      ...{ wrap: way.wrap, readOnlyPaths, channel, launcher, cgroup, disk, hasOwnUser: isRoot, limits },
     });
     return new SerialSession((command, stopped) => runner.run(command, stopped), undo.move());
   }
 
-  /** The uid commands run as, or null when we are an ordinary user and they run as us. */
+  /** The uid commands run as when we are root; an ordinary user's run as they are. */
   async #takeOwnership(
     { workspaceDir, owner }: SandboxOpening,
     stateDir: string,
     undo: AsyncDisposableStack,
-  ): Promise<number | null> {
-    if (process.getuid?.() !== 0) return null;
+  ): Promise<number> {
     // A change of owner would copy every file of an overlay.
     const uid = owner ?? (await this.#owners.take(workspaceDir));
     if (uid !== owner) undo.defer(() => this.#owners.giveBack(workspaceDir));

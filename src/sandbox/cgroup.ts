@@ -57,12 +57,15 @@ export class Cgroup {
     return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0);
   }
 
-  /** The second line after the process namespace: whoever is in it dies. */
-  kill(): void {
+  /** The second line after the process namespace: whoever is in it besides `spared` dies. In v2 then `spared` too. */
+  kill(spared: number | null): void {
     try {
-      if (this.#place.version === "v2") return writeFileSync(join(this.#memoryFolder(), "cgroup.kill"), "1");
       const members = readFileSync(join(this.#memoryFolder(), "cgroup.procs"), "utf8").split("\n");
-      for (const pid of members) if (pid !== "") killQuietly(Number(pid));
+      const others = members.filter((pid) => pid !== "" && Number(pid) !== spared);
+      if (others.length === 0) return;
+      // At once: one by one, those that fork could win.
+      if (this.#place.version === "v2") return writeFileSync(join(this.#memoryFolder(), "cgroup.kill"), "1");
+      for (const pid of others) killQuietly(Number(pid));
     } catch (error) {
       // Before Linux 5.14 there is no cgroup.kill; and an administrator may have removed the group.
       if (!hasCode(error, "ENOENT") && !hasCode(error, "ENODEV") && !hasCode(error, "EACCES")) throw error;

@@ -2,13 +2,15 @@
  * Runs commands directly on this machine. IT ISOLATES NOTHING: a command reads and writes what we can, sees the network
  * and our processes, and a daemon of it may stay. settings.ts asks for a frightening consent before anything gets here.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync } from "node:fs";
 import { access, mkdir, realpath, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { innerEnvironment, type SandboxTools } from "./bubblewrap-arguments.ts";
 import { Channel, type Ends } from "./channel.ts";
 import { killQuietly } from "./process-tree.ts";
-import { type Ending, runCommand, startErrorText } from "./run-command.ts";
+import { type Ending, type Exit, isCommandsFault, runCommand, startErrorOf, startErrorText } from "./run-command.ts";
 import type { Exec, ExecExit, ExecResult, Sandbox, SandboxOpening, SandboxSession } from "./sandbox.ts";
 import { SerialSession } from "./serial-session.ts";
 import { makeStateFolder } from "./state-folder.ts";
@@ -75,11 +77,17 @@ class HostRunner {
       () => false,
     );
     if (!hasFolder) return cannotStart(CANNOT_RUN, `Can't chdir to ${command.cwd}: No such file or directory\n`);
+    let group: number | undefined;
+    const kill = () => killGroup(group);
     const runner = {
       channel: this.#parts.channel,
-      start: (stdio: Ends["child"]) => this.#start(command.argv, cwd, stdio),
-      kill: killGroup,
-      sweep: async (child: ChildProcess) => killGroup(child),
+      start: async (ends: Ends) => {
+        const { pid, ended } = this.#start(command.argv, cwd, ends);
+        group = pid;
+        return await ended;
+      },
+      kill,
+      sweep: async () => kill(),
       watch: () => () => {},
     };
     const ending = await runCommand(runner, command, stopped);
@@ -88,17 +96,35 @@ class HostRunner {
     return { exit: readExit(ending, command), stdout, stderr, wallMs };
   }
 
-  #start([program = "", ...argv]: readonly string[], cwd: string, stdio: Ends["child"]): ChildProcess {
-    return spawn(program, argv, {
-      ...{ cwd, env: this.#parts.environment, detached: true },
-      stdio: [stdio.stdin, stdio.stdout, stdio.stderr],
-    });
+  #start([program = "", ...argv]: readonly string[], cwd: string, ends: Ends) {
+    const { channel, environment: env } = this.#parts;
+    const stdin = openSync(ends.stdin, constants.O_RDONLY);
+    const outputs = ["stdout", "stderr"].map((name) => openSync(channel.path(name), constants.O_WRONLY));
+    try {
+      const child = spawn(program, argv, { cwd, env, detached: true, stdio: [stdin, ...outputs] });
+      // Not "close": that waits for whoever holds the output.
+      const ended = once(child, "exit").then(
+        (): Exit => ({ code: child.exitCode, signal: child.signalCode, startError: null }),
+        cannotBeStarted,
+      );
+      return { pid: child.pid, ended };
+    } catch (error) {
+      const exit = cannotBeStarted(error);
+      if (!isCommandsFault(exit.startError)) throw error;
+      return { pid: undefined, ended: Promise.resolve(exit) };
+    } finally {
+      for (const fd of [stdin, ...outputs]) closeSync(fd);
+    }
   }
 }
 
+function cannotBeStarted(error: unknown) {
+  return { code: null, signal: null, startError: startErrorOf(error) };
+}
+
 /** What made a session of its own escapes it; only a sandbox can hold that. */
-function killGroup(child: ChildProcess): void {
-  if (child.pid !== undefined) killQuietly(-child.pid);
+function killGroup(pid: number | undefined): void {
+  if (pid !== undefined) killQuietly(-pid);
 }
 
 function readStartError(startError: string, command: Exec): ExecResult {

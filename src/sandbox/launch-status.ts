@@ -7,10 +7,12 @@ import { setTimeout as delay } from "node:timers/promises";
 const REPORT_WAIT_MS = 1000;
 
 export class LaunchStatus {
+  readonly #source: Readable;
   readonly #ended: Promise<unknown>;
   #text = "";
 
   constructor(source: Readable) {
+    this.#source = source;
     source.setEncoding("utf8").on("data", (text: string) => (this.#text += text));
     this.#ended = once(source, "close").catch(() => {}); // A broken pipe has told all it will.
   }
@@ -24,6 +26,10 @@ export class LaunchStatus {
   /** False also when the set-up failed: bubblewrap reports the exit only of a command that was started. */
   get hasExited(): boolean {
     return /"exit-code": \d+/.test(this.#text);
+  }
+
+  close(): void {
+    this.#source.destroy();
   }
 
   async complete(): Promise<void> {

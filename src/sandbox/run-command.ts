@@ -1,20 +1,23 @@
 /** One command from start to end, for every driver: feeds it, keeps its output, and stops it at a limit. */
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { TransientError } from "../failure.ts";
-import { type Channel, closeChildEnds, type Ends } from "./channel.ts";
+import type { Channel, Ends } from "./channel.ts";
 import type { Exec } from "./sandbox.ts";
 
 /** What we ended a command for. */
 export type Stop = "timed-out" | "output-limit" | "memory-limit" | "disk-limit" | "aborted";
 
-export type Ending = {
-  readonly stop: Stop | null;
+/** How the first process of a command ended. */
+export type Exit = {
   readonly code: number | null;
   readonly signal: string | null;
   /** The program could not be started; its errno name ("ENOENT"). */
   readonly startError: string | null;
+};
+
+export type Ending = Exit & {
+  readonly stop: Stop | null;
   readonly stdout: Buffer;
   readonly stderr: Buffer;
   readonly wallMs: number;
@@ -22,11 +25,12 @@ export type Ending = {
 
 export type Runner = {
   readonly channel: Channel;
-  readonly start: (stdio: Ends["child"]) => ChildProcess;
+  /** Resolves when the first process has ended. */
+  readonly start: (ends: Ends) => Promise<Exit>;
   /** SIGKILL for everything the command started, as far as it is known yet. */
-  readonly kill: (child: ChildProcess) => void;
+  readonly kill: () => void;
   /** Called once when the first process has ended; resolves when no other is left. */
-  readonly sweep: (child: ChildProcess) => Promise<void>;
+  readonly sweep: () => Promise<void>;
   /** Calls back when the command holds more memory or disk than it may; returns how to stop watching. */
   readonly watch: (exceeded: (what: "memory-limit" | "disk-limit") => void) => () => void;
 };
@@ -56,11 +60,7 @@ export async function runCommand(runner: Runner, command: Exec, signal: AbortSig
   const ends = runner.channel.openEnds(command.stdin);
   const output = new Output(ends, command.outputBytesMax);
   try {
-    const child = startChild(runner, ends);
-    const exit =
-      typeof child === "string"
-        ? { stop: null, code: null, signal: null, startError: child }
-        : await superviseChild({ child, runner, command, output }, signal);
+    const exit = await superviseCommand({ ends, runner, command, output }, signal);
     await Promise.race([output.ended, delay(DRAIN_WAIT_MS, undefined, { ref: false })]);
     const stop = exit.stop ?? (output.isOverLimit ? "output-limit" : null);
     return { ...exit, stop, ...output.read(), wallMs: performance.now() - startedAt };
@@ -69,27 +69,14 @@ export async function runCommand(runner: Runner, command: Exec, signal: AbortSig
   }
 }
 
-/** The child, or the name of the error for which this command can never be started. */
-function startChild(runner: Runner, ends: Ends): ChildProcess | string {
-  try {
-    return runner.start(ends.child);
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (isCommandsFault(code)) return code;
-    throw error;
-  } finally {
-    closeChildEnds(ends);
-  }
-}
-
 type Supervised = {
-  readonly child: ChildProcess;
+  readonly ends: Ends;
   readonly runner: Runner;
   readonly command: Exec;
   readonly output: Output;
 };
 
-async function superviseChild({ child, runner, command, output }: Supervised, signal: AbortSignal) {
+async function superviseCommand({ ends, runner, command, output }: Supervised, signal: AbortSignal) {
   let stop: Stop | null = null;
   const hung = Promise.withResolvers<never>();
   let killTimer: NodeJS.Timeout | undefined;
@@ -97,7 +84,7 @@ async function superviseChild({ child, runner, command, output }: Supervised, si
     if (stop !== null) return;
     stop = why;
     killTimer = setTimeout(() => hung.reject(stuck()), KILL_WAIT_MS);
-    runner.kill(child);
+    runner.kill();
   };
   const onAbort = () => end("aborted");
   signal.addEventListener("abort", onAbort, { once: true });
@@ -105,8 +92,8 @@ async function superviseChild({ child, runner, command, output }: Supervised, si
   const unwatch = runner.watch(end);
   output.onLimit(() => end("output-limit"));
   try {
-    const exit = await Promise.race([waitForExit(child), hung.promise]);
-    if (exit.startError === null) await runner.sweep(child);
+    const exit = await Promise.race([runner.start(ends), hung.promise]);
+    if (exit.startError === null) await runner.sweep();
     return { stop: readStop(stop), ...exit };
   } finally {
     clearTimeout(timer);
@@ -125,16 +112,9 @@ function stuck(): TransientError {
   return new TransientError(`A command's processes did not end within ${KILL_WAIT_MS} ms of SIGKILL.`);
 }
 
-type Exit = { readonly code: number | null; readonly signal: string | null; readonly startError: string | null };
-
-async function waitForExit(child: ChildProcess): Promise<Exit> {
-  try {
-    await once(child, "exit"); // Not "close": that waits for whoever holds the output.
-    return { code: child.exitCode, signal: child.signalCode, startError: null };
-  } catch (error) {
-    const startError = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    return { code: null, signal: null, startError };
-  }
+/** Why a program could not be started, by the name that the system has for it. */
+export function startErrorOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
 /** Keeps stdout and stderr whole up to one cap on both together. */

@@ -78,9 +78,9 @@ test.runIf(isRoot)("where user namespaces are refused, nothing starts and the re
   expect(refusal).toContain("max_user_namespaces");
 });
 
-test.runIf(isRoot)("where prlimit is missing, nothing starts and the package is named", async () => {
-  const { features, refusal } = await checkWhere("prlimit", null);
-  expect(features.find(({ name }) => name === "helper programs")).toMatchObject({ detail: "missing: prlimit" });
+test.runIf(isRoot)("where setpriv is missing, nothing starts and the package is named", async () => {
+  const { features, refusal } = await checkWhere("setpriv", null);
+  expect(features.find(({ name }) => name === "helper programs")).toMatchObject({ detail: "missing: setpriv" });
   expect(refusal).toContain(REMEDIES.utilLinux);
 });
 

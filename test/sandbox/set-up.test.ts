@@ -1,6 +1,7 @@
 /** What a machine must have for the sandbox, and what is said when it does not. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { TransientError, UserError } from "../../src/failure.ts";
 import { bubblewrapSandbox } from "../../src/sandbox/bubblewrap.ts";
 import { findCgroupPlace } from "../../src/sandbox/cgroup.ts";
 import { openSandbox } from "../../src/sandbox/open-sandbox.ts";
-import { limitedCommand } from "../../src/sandbox/resource-limits.ts";
+import { limitedCommand, resourceLimits } from "../../src/sandbox/resource-limits.ts";
 import { REMEDIES, setUpFailure } from "../../src/sandbox/set-up-failure.ts";
 import { LIMITS, nap, openSession, processesWith, TOOLS } from "./open-session.ts";
 
@@ -92,9 +93,17 @@ test("closing leaves no control group", async (context) => {
 });
 
 test("limits are lowered to what this process may give", () => {
-  const command = limitedCommand(["true"], { ...LIMITS, fileBytesMax: 12_345 });
-  expect(command).toContain("--fsize=12345");
-  expect(command.slice(-3)).toEqual(["--core=0", "--", "true"]);
+  const limits = { ...LIMITS, fileBytesMax: 12_345, processesMax: 2 ** 40 };
+  expect(resourceLimits(limits, true)).toEqual([
+    ["-n", 4096],
+    ["-f", 12],
+    ["-c", 0],
+    ["-u", hardLimit("Max processes")],
+  ]);
+  expect(resourceLimits(limits, false)).toHaveLength(3);
+  const inside = ["prlimit", `--nproc=${hardLimit("Max processes")}`, "--", "true"];
+  expect(limitedCommand(["true"], limits, false)).toEqual(inside);
+  expect(limitedCommand(["true"], limits, true)).toEqual(["true"]);
 });
 
 test("the settings choose the driver", () => {
@@ -121,3 +130,11 @@ test("a sandbox dies with its worker, and the next worker cleans up", async () =
   expect((await session.exec({})).exit).toEqual({ kind: "exited", code: 0 });
   expect(await left()).toEqual([]);
 });
+
+function hardLimit(name: string): number {
+  const line =
+    readFileSync("/proc/self/limits", "utf8")
+      .split("\n")
+      .find((text) => text.startsWith(name)) ?? "";
+  return Number(line.slice(name.length).trim().split(/\s+/)[1]);
+}
