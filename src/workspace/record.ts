@@ -69,7 +69,8 @@ async function update(place: GitPlace, args: readonly string[], paths: readonly 
   } catch (error) {
     if (!(error instanceof GitError)) throw error;
     throw new UserError(
-      "git could not take the run's files in. Most often a `.gitattributes` asks for an encoding that a file does not have.",
+      "git could not take the run's files in. Most often a `.gitattributes` asks for an encoding that a file does not have, or a name is " +
+        "one that git refuses, such as `git~1` or a link called `.gitmodules`. Put it right or ignore the file, and ask again.",
       { cause: error },
     );
   }

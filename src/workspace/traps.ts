@@ -1,6 +1,8 @@
 /** What must not leave a sandbox in a commit: harmless here, a trap for whoever checks the branch out. */
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { UserError } from "../failure.ts";
-import { type GitPlace } from "./git.ts";
+import { GitError, type GitPlace } from "./git.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
 
 /** macOS takes 1024 bytes with the folder of the clone; a checkout that is refused half-way leaves a broken work tree. */
@@ -17,11 +19,14 @@ const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00
 /** Throws UserError that names the first. What the base has already may stay. */
 export async function refuseTraps(place: GitPlace, base: string, tree: string, signal: AbortSignal): Promise<void> {
   const raw = splitNames(await gitPipe(place, ["diff-tree", "-r", "-z", "--no-renames", base, tree], { signal }));
+  if (raw.length === 0) return;
+  const read: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const [, mode = "", , id = ""] = (raw[i] ?? "").split(" ");
     const bytes = Buffer.from(raw[i + 1] ?? "", "latin1");
     const path = bytes.toString();
     if (mode === "000000") continue; // Deleted.
+    if (READ_BY_GIT.test(path)) read.push(path);
     const trap = trapIn(path);
     if (trap !== null) throw new UserError(`The change adds ${shown(path)}, ${trap}, which is refused.`);
     if (mode === "160000") throw new UserError(`The change adds a submodule at ${shown(path)}, which is refused.`);
@@ -29,6 +34,37 @@ export async function refuseTraps(place: GitPlace, base: string, tree: string, s
     const target = (await gitPipe(place, ["cat-file", "blob", id], { signal })).toString();
     if (isOutward(path, target))
       throw new UserError(`The change adds a link at ${shown(path)} that leads out of the repository.`);
+  }
+  await refuseBroken(place, { base, tree, read }, signal);
+}
+
+/** What git itself reads in a checkout. */
+const READ_BY_GIT = /(^|\/)\.git(modules|attributes|ignore)$/i;
+
+type Added = { readonly base: string; readonly tree: string; readonly read: readonly string[] };
+
+/**
+ * git's own check of what is new (git-fsck(1), "fsck messages"), as the mirror and the forge make it of what they receive: a `.gitmodules`
+ * whose URL is an option, a tree that two names make one. Here it can still be told to people.
+ */
+async function refuseBroken(place: GitPlace, { base, tree, read }: Added, signal: AbortSignal): Promise<void> {
+  const input = `${tree}\n^${base}^{tree}\n`;
+  const pack = await gitPipe(place, ["pack-objects", "--revs", "--stdout", "-q", "--window=0"], { input, signal });
+  const dir = join(place.gitDir, "check");
+  await mkdir(dir, { recursive: true });
+  try {
+    await writeFile(join(dir, "new.pack"), pack);
+    await gitPipe(place, ["index-pack", "--strict", join(dir, "new.pack")], { signal });
+  } catch (error) {
+    if (!(error instanceof GitError)) throw error;
+    const where = read.length === 0 ? "what the change adds" : `the change, which writes ${read.map(shown).join(", ")}`;
+    throw new UserError(
+      `git's own check refuses ${where}: a checkout of it could be led astray. Most often a \`.gitmodules\` has a submodule's name, path, ` +
+        "URL or update command that git does not take. Put it right or take it out of the change, and ask again.",
+      { cause: error },
+    );
+  } finally {
+    await rm(dir, { recursive: true, force: true });
   }
 }
 

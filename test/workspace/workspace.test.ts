@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { UserError } from "../../src/failure.ts";
 import { hasCommit, keepCommit } from "../../src/workspace/mirror.ts";
 import { commitTree, listChanges, readDiff, snapshot } from "../../src/workspace/snapshot.ts";
 import { isOutward, trapIn } from "../../src/workspace/traps.ts";
@@ -177,4 +178,23 @@ test("a name that Windows keeps for a device is refused when it is new, and name
   await snapshot(workspace, signal);
   await writeFile(join(workspace.treeDir, "src/aux.ts"), "new\n");
   await expect(snapshot(workspace, signal)).rejects.toThrow('"src/aux.ts", a name that Windows keeps for a device');
+});
+
+test.each([
+  ["a URL that is an option", "sub", "--upload-pack=touch /tmp/x"],
+  ["a name that leads out", "../../x", "https://example.com/x.git"],
+])("a .gitmodules with %s is refused with what to do, and nothing else of git's is", async (_, name, url) => {
+  await using repository = await openRepository(BASE);
+  await using workspace = await openWorkspace(repository);
+  const modules = (chosen: string, from: string) => `[submodule "${chosen}"]\n\tpath = sub\n\turl = ${from}\n`;
+  const file = join(workspace.treeDir, ".gitmodules");
+  await writeFile(file, modules("sub", "https://example.com/sub.git"));
+  await snapshot(workspace, signal);
+  await writeFile(file, modules(name, url));
+  const refused = snapshot(workspace, signal);
+  await expect(refused).rejects.toBeInstanceOf(UserError);
+  await expect(refused).rejects.toThrow('which writes ".gitmodules"');
+  await rm(file);
+  await writeFile(join(workspace.treeDir, "new.txt"), "new\n");
+  await snapshot(workspace, signal);
 });
