@@ -53,6 +53,7 @@ export async function openStore(settings: Settings, log: Logger): Promise<Store>
     const queue = await Queue.open<Sql>({
       url: database.url,
       transaction: (fn) => database.transaction(fn),
+      listen: (channel, hear) => database.listen(channel, hear),
       onError: (error) => log.warn({ err: error }, "queue trouble"),
     });
     const stack = new AsyncDisposableStack();

@@ -47,6 +47,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   const queue = await Queue.open({
     url: template.url,
     transaction: (fn) => template.transaction(fn),
+    listen: (channel, hear) => template.listen(channel, hear),
     onError: (error) => console.error(error),
   });
   await queue.stop({ graceMs: 0 });

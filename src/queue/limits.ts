@@ -4,7 +4,12 @@
 export const HEARTBEAT_SECONDS = 15;
 export const HEARTBEAT_REFRESH_SECONDS = 3;
 export const MONITOR_SECONDS = 2;
-export const POLL_SECONDS = 1;
+/** What finds waits that are over, and everything where notifications do not pass: a thousand idle workers ask 500 times a second. */
+export const POLL_MS = 2_000;
+/** While another process chooses, which takes it a few milliseconds. */
+export const CHOOSE_AGAIN_MS = 10;
+/** Only after an update of Pullwright, and after a task that pg-boss gave up, is there anything to mend. */
+export const MEND_MS = 60_000;
 
 /** Heartbeats watch over a run, and the run watches its own time; this is the net below both. */
 export const EXPIRE_SECONDS = 12 * 3600;
@@ -22,5 +27,7 @@ export const KEEP_ENDED_SECONDS = 24 * 3600;
 export const KEEP_QUEUED_SECONDS = 14 * 24 * 3600;
 
 export const POOL_MAX = 5;
+/** Of the grace time: so long a run may end by itself, then it is handed over at the end of its turn. */
+export const FINISH_SHARE = 0.5;
 /** After its signal was aborted, a run has this long to clean up before `stop` returns without it. */
 export const UNWIND_MS = 5_000;

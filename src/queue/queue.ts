@@ -3,20 +3,20 @@
  * The only home of pg-boss. What a task is, and where it is stored, the queue does not know.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { type Db, type Job, PgBoss } from "pg-boss";
+import { PgBoss } from "pg-boss";
 import type { TaskId } from "../task.ts";
+import { Crew } from "./crew.ts";
+import { announce, CHANNEL, isOne, joined, readTicket, toTaskId, type Ticket, type Tx } from "./job.ts";
 import { ATTEMPTS_MAX, judge, judgeLost } from "./judge.ts";
+import { claimNext, isSomethingDue, leavePlaces, mendPlaces, takePlace, type Claim } from "./line.ts";
 import * as limits from "./limits.ts";
-
-/** One open transaction; store's Sql fits. */
-export type Tx = {
-  query(text: string, values?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
-};
 
 export type QueueSettings<T extends Tx> = {
   /** For a pool of the queue's own: LISTEN and heartbeats must not wait behind a page that reads journals. */
   readonly url: string;
   readonly transaction: <V>(fn: (tx: T) => Promise<V>) => Promise<V>;
+  /** Hears NOTIFY; null where nothing hears it, and tasks are found by asking. */
+  readonly listen: ((channel: string, hear: () => void) => Promise<() => Promise<void>>) | null;
   /** What went wrong beside the tasks: a lost connection, a late heartbeat. For the log. */
   readonly onError: (error: unknown) => void;
   /** A worker that is silent for so long has lost its task. 10 is pg-boss's minimum. */
@@ -32,6 +32,8 @@ export type Acceptance<T extends Tx> = {
     readonly insert: (tx: T) => Promise<boolean>;
     /** Tasks with the same key run one after the other: `repoId:threadNumber`. */
     readonly key: string;
+    /** Whose it is (an installation): those that wait take turns, however much each asks for. */
+    readonly party: number;
     /** Higher goes first. */
     readonly priority: number;
   };
@@ -44,6 +46,8 @@ export type Turn = {
   readonly retryCount: number;
   /** A TransientError now ends the task instead of being tried again. */
   readonly isLast: boolean;
+  /** Aborted when the worker is to stop: at the end of its turn the run throws NotYet, and another worker goes on. */
+  readonly leaving: AbortSignal;
 };
 
 export type Work = {
@@ -56,22 +60,19 @@ export type Work = {
 
 export type Stats = { readonly queued: number; readonly active: number; readonly deferred: number };
 
-const QUEUE = "tasks";
-
-/** Why a task was handed out again: after so many errors, and so many workers that stopped in an orderly way. All else was lost. */
-type Ticket = { readonly failures: number; readonly handedOver: number };
+const QUEUE = "tasks"; // Also in line.ts.
 
 export class Queue<T extends Tx> {
   readonly #boss: PgBoss;
-  readonly #transaction: QueueSettings<T>["transaction"];
-  readonly #onError: QueueSettings<T>["onError"];
-  readonly #running = new Map<string, AbortController>();
+  readonly #settings: QueueSettings<T>;
   readonly #stopping = new AbortController();
+  readonly #leaving = new AbortController();
+  #crew: Crew | null = null;
+  #quit: () => Promise<void> = async () => {};
 
   private constructor(boss: PgBoss, settings: QueueSettings<T>) {
     this.#boss = boss;
-    this.#transaction = settings.transaction;
-    this.#onError = settings.onError;
+    this.#settings = settings;
   }
 
   /** Makes or updates pg-boss's own schema (`pgboss`) and the queue. */
@@ -80,16 +81,13 @@ export class Queue<T extends Tx> {
       connectionString: settings.url,
       application_name: "pullwright-queue",
       max: limits.POOL_MAX,
-      useListenNotify: true,
       schedule: false,
       superviseIntervalSeconds: limits.MONITOR_SECONDS,
       monitorIntervalSeconds: limits.MONITOR_SECONDS,
-      // pg-boss skips the keys it saw running when it last counted; this is how old that count may be.
-      queueCacheIntervalSeconds: 1,
     });
     boss.on("error", settings.onError);
     const options = {
-      notify: true,
+      notify: false, // Of its own fetchers, and ours choose for themselves.
       retryLimit: limits.RETRY_LIMIT,
       retryDelay: 0, // After a lost worker: at once. After an error, judge says when.
       expireInSeconds: limits.EXPIRE_SECONDS,
@@ -110,61 +108,67 @@ export class Queue<T extends Tx> {
 
   /** All or nothing, and durable when it resolves: only then may GitHub be told that the delivery arrived. */
   async accept({ record, task }: Acceptance<T>): Promise<Accepted> {
-    return this.#transaction(async (tx) => {
+    return this.#settings.transaction(async (tx) => {
       if (!(await record(tx))) return "duplicate-delivery";
       if (task === null) return "recorded";
       if (!(await task.insert(tx))) return "duplicate-task";
-      const { id, key, priority } = task;
+      const { id, key, party, priority } = task;
       const ticket: Ticket = { failures: 0, handedOver: 0 };
-      const sent = await this.#boss.send(QUEUE, ticket, {
-        id,
-        singletonKey: key, // With the queue's policy: a unique index lets one of a key be active.
-        group: { id: key },
-        priority,
-        db: joined(tx),
-      });
+      // With the queue's policy a unique index lets one of a key be active, whoever chooses.
+      const sent = await this.#boss.send(QUEUE, ticket, { id, singletonKey: key, priority, db: joined(tx) });
       if (sent === null) throw new Error(`a job of task ${id} exists without the task`);
+      await takePlace(tx, { id, party, key, rank: priority });
+      await announce(tx);
       return "accepted";
     });
   }
 
-  /** Starts `concurrency` fetchers and returns; `stop` ends them. */
+  /** Starts to take tasks, `concurrency` at once, and returns; `stop` ends it. */
   async work({ concurrency, run, fail }: Work): Promise<void> {
-    const options = {
-      localConcurrency: concurrency,
-      heartbeatRefreshSeconds: limits.HEARTBEAT_REFRESH_SECONDS,
-      pollingIntervalSeconds: limits.POLL_SECONDS,
-      notifyPollingIntervalSeconds: limits.POLL_SECONDS,
-      burstWhenReadyExceeds: 1, // While more waits, whoever is done fetches again at once.
-      // Not what keeps a key to one run (it is not strict), but what looks past waiting tasks of a busy key to the next one;
-      // with the policy alone they block the head of the queue.
-      groupConcurrency: 1,
-    };
-    await this.#boss.work<Ticket>(QUEUE, options, async ([job]) => {
-      if (!job) return;
-      const cancel = new AbortController();
-      this.#running.set(job.id, cancel);
-      try {
-        const signal = AbortSignal.any([job.signal, cancel.signal, this.#stopping.signal]);
-        await this.#perform(job, { run, fail }, signal);
-      } finally {
-        this.#running.delete(job.id);
-      }
+    const { transaction, listen, onError } = this.#settings;
+    await transaction(mendPlaces);
+    const crew = new Crew({
+      concurrency,
+      claim: async () => ((await transaction(isSomethingDue)) ? transaction(claimNext) : null),
+      touch: (claims) => this.#touch(claims),
+      perform: (claim, signal) => this.#perform(claim, { run, fail }, signal),
+      onError,
     });
+    this.#crew = crew;
+    const mending = setInterval(() => void transaction(mendPlaces).catch(onError), limits.MEND_MS);
+    const unlisten = await (listen?.(CHANNEL, () => crew.wake()) ?? null);
+    this.#quit = async () => {
+      clearInterval(mending);
+      crew[Symbol.dispose]();
+      await unlisten?.();
+    };
   }
 
   /** A waiting task is never run; a running one sees its signal aborted, at once here, within seconds on another machine. */
   async cancel(taskId: TaskId): Promise<void> {
-    await this.#boss.cancel(QUEUE, taskId);
-    this.#running.get(taskId)?.abort(new Error("the task was cancelled"));
+    await this.#settings.transaction((tx) => this.withdraw(tx, [taskId]));
+    this.#crew?.abort(taskId, new Error("the task was cancelled"));
   }
 
-  /** No new tasks; those that run have `graceMs` to end, then their signal is aborted and another worker gets them. */
+  /** As `cancel`, together with what else `tx` does. */
+  async withdraw(tx: Tx, ids: readonly TaskId[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#boss.cancel(QUEUE, [...ids], { db: joined(tx) });
+    await leavePlaces(tx, ids);
+  }
+
+  /**
+   * No new tasks. Those that run have half of `graceMs` to end by themselves, the other half to reach the end of their turn; then their
+   * signal is aborted. What has not ended, another worker gets at once.
+   */
   async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
-    const ended = this.#boss.offWork(QUEUE, { wait: true });
-    await Promise.race([ended, delay(graceMs, null, { ref: false })]);
+    const ended = this.#crew?.off() ?? Promise.resolve();
+    await Promise.race([ended, delay(graceMs * limits.FINISH_SHARE, null, { ref: false })]);
+    this.#leaving.abort(new Error("the worker stops"));
+    await Promise.race([ended, delay(graceMs * (1 - limits.FINISH_SHARE), null, { ref: false })]);
     this.#stopping.abort(new Error("the worker stops"));
     await Promise.race([ended, delay(limits.UNWIND_MS, null, { ref: false })]);
+    await this.#quit();
     await this.#boss.stop({ graceful: false });
   }
 
@@ -173,57 +177,70 @@ export class Queue<T extends Tx> {
     return { queued: stats?.readyCount ?? 0, active: stats?.activeCount ?? 0, deferred: stats?.deferredCount ?? 0 };
   }
 
-  async #perform(job: Job<Ticket>, { run, fail }: Pick<Work, "run" | "fail">, signal: AbortSignal): Promise<void> {
-    const taskId = toTaskId(job.id);
-    const { failures, handedOver } = job.data;
+  async #touch(claims: readonly Claim[]): Promise<ReadonlySet<string>> {
+    const jobs = claims.map(({ id, retryCount }) => ({ id, retryCount }));
+    const touched = await this.#boss.touch(QUEUE, jobs);
+    const ids = "settled" in touched && Array.isArray(touched.settled) ? touched.settled : [];
+    return new Set(ids.map(String));
+  }
+
+  async #perform(claim: Claim, { run, fail }: Pick<Work, "run" | "fail">, lost: AbortSignal): Promise<void> {
+    const taskId = toTaskId(claim.id);
+    const signal = AbortSignal.any([lost, this.#stopping.signal]);
+    const { failures, handedOver } = readTicket(claim.data);
     const attempt = failures + 1;
-    const lost = job.retryCount - failures - handedOver;
-    let verdict = judgeLost({ taskId, runs: lost });
+    const losses = claim.retryCount - failures - handedOver;
+    let verdict = judgeLost({ taskId, runs: losses });
     let cause: unknown = null;
-    if (lost < limits.LOST_MAX) {
+    if (losses < limits.LOST_MAX) {
+      const turn = { retryCount: claim.retryCount, isLast: attempt >= ATTEMPTS_MAX, leaving: this.#leaving.signal };
       try {
-        return await run(taskId, { retryCount: job.retryCount, isLast: attempt >= ATTEMPTS_MAX }, signal);
+        await run(taskId, turn, signal);
+        return await this.#end(claim);
       } catch (error) {
-        if (this.#stopping.signal.aborted) return this.#handOver(job);
-        if (signal.aborted) return; // Cancelled, or another worker's by now: nobody waits for our verdict.
+        if (lost.aborted) return; // Cancelled, or another worker's by now: nobody waits for our verdict.
+        if (this.#stopping.signal.aborted) return this.#handOver(claim);
         verdict = judge(error, { taskId, attempt });
         cause = error;
       }
     }
-    if (verdict.kind === "wait") return this.#handOver(job, verdict.afterMs);
+    if (verdict.kind === "wait") return this.#handOver(claim, verdict.afterMs);
     if (verdict.kind === "retry") {
-      this.#onError(cause);
-      return this.#giveBack(job, { ticket: { failures: attempt, handedOver }, afterMs: verdict.afterMs });
+      this.#settings.onError(cause);
+      return this.#giveBack(claim, { ticket: { failures: attempt, handedOver }, afterMs: verdict.afterMs });
     }
     try {
       await fail(taskId, verdict.message, cause);
+      await this.#end(claim);
     } catch (error) {
-      this.#onError(error);
-      await this.#giveBack(job, { ticket: job.data, afterMs: limits.TELL_AGAIN_MS });
+      this.#settings.onError(error);
+      await this.#giveBack(claim, { ticket: { failures, handedOver }, afterMs: limits.TELL_AGAIN_MS });
     }
   }
 
+  /** The next of its key may run from now on. */
+  async #end({ id, retryCount }: Claim): Promise<void> {
+    await this.#settings.transaction(async (tx) => {
+      const ended = await this.#boss.complete(QUEUE, { id, retryCount }, null, { db: joined(tx) });
+      if (!isOne(ended)) return; // Not ours any more.
+      await leavePlaces(tx, [id]);
+      if (this.#leaving.signal.aborted) await announce(tx); // We shall not look for the next one ourselves.
+    });
+  }
+
   /** Only now that the run has cleaned up: the next worker starts at once, or when what the run waits for may be there. */
-  async #handOver(job: Job<Ticket>, afterMs = 0): Promise<void> {
-    await this.#giveBack(job, { ticket: { ...job.data, handedOver: job.data.handedOver + 1 }, afterMs });
+  async #handOver(claim: Claim, afterMs = 0): Promise<void> {
+    const { failures, handedOver } = readTicket(claim.data);
+    await this.#giveBack(claim, { ticket: { failures, handedOver: handedOver + 1 }, afterMs });
   }
 
   /** With a time of our choosing: pg-boss's own delay would be the same for every error. */
-  async #giveBack(job: Job<Ticket>, { ticket, afterMs }: { readonly ticket: Ticket; readonly afterMs: number }) {
-    await this.#transaction(async (tx) => {
+  async #giveBack({ id, retryCount }: Claim, back: { readonly ticket: Ticket; readonly afterMs: number }) {
+    await this.#settings.transaction(async (tx) => {
       const db = joined(tx);
-      const failed = await this.#boss.fail(QUEUE, { id: job.id, retryCount: job.retryCount }, null, { db });
-      if (!("affected" in failed) || failed.affected !== 1) return; // Not ours any more.
-      await this.#boss.update(QUEUE, ticket, { id: job.id, startAfter: Math.ceil(afterMs / 1000), db });
+      if (!isOne(await this.#boss.fail(QUEUE, { id, retryCount }, null, { db }))) return; // Not ours any more.
+      await this.#boss.update(QUEUE, back.ticket, { id, startAfter: Math.ceil(back.afterMs / 1000), db });
+      await announce(tx);
     });
   }
-}
-
-function joined(tx: Tx): Db {
-  return { executeSql: async (text, values = []) => ({ rows: [...(await tx.query(text, values))] }) };
-}
-
-/** The maker of the brand on this side: a job's id is the id of its task, see `accept`. */
-function toTaskId(jobId: string): TaskId {
-  return jobId as TaskId;
 }

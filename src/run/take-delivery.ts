@@ -51,6 +51,7 @@ export async function takeDelivery(queue: Queue<Sql>, delivery: TakenDelivery, n
               return false;
             },
             key: `${decision.request.repo.id}:${decision.request.thread.number}`,
+            party: decision.request.repo.installationId,
             priority: decision.request.origin.kind === "automatic" ? PRIORITY_AUTOMATIC : PRIORITY_ASKED,
           }
         : null,

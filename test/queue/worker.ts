@@ -8,6 +8,7 @@ const database = await openDatabase({ databaseUrl: url, dataDir: "/nowhere" });
 const queue = await Queue.open({
   url,
   transaction: (fn) => database.transaction(fn),
+  listen: (channel, hear) => database.listen(channel, hear),
   onError: (error) => console.error(error),
   heartbeatSeconds: 10,
 });

@@ -8,10 +8,11 @@ import type { TaskId, TaskRequest } from "../../src/task.ts";
 import { openTestDatabase } from "../database.ts";
 import { newTaskId, taskRequest } from "../store/builders.ts";
 
-export async function openQueue(database: Database, errors: unknown[] = []): Promise<Queue<Sql>> {
+export async function openQueue(database: Database, errors: unknown[] = [], isDeaf = false): Promise<Queue<Sql>> {
   return Queue.open({
     url: database.url,
     transaction: (fn) => database.transaction(fn),
+    listen: isDeaf ? null : (channel, hear) => database.listen(channel, hear),
     onError: (error) => void errors.push(error),
     heartbeatSeconds: 10,
   });
@@ -39,6 +40,7 @@ export type Delivered = {
   readonly id: TaskId;
   readonly request: TaskRequest;
   readonly threadKey: string;
+  readonly party: number;
   readonly priority: number;
 };
 
@@ -60,6 +62,7 @@ export async function accept(queue: Queue<Sql>, changes: Partial<Delivered> = {}
       id,
       insert: async (tx) => (await insertTask(tx, request, id)) !== null,
       key: changes.threadKey ?? id,
+      party: changes.party ?? 11,
       priority: changes.priority ?? 0,
     },
   });
