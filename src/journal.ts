@@ -8,8 +8,25 @@ import type { Goal } from "./task.ts";
 /** `input` is a parsed JSON object, or the raw text of a free-form tool (apply_patch on OpenAI). */
 export type ToolCall = { readonly id: string; readonly tool: string; readonly input: unknown };
 
+/**
+ * A still image that a tool shows, checked and bounded by tools/image.ts. Its bytes stand here, in the entry of the observation, and
+ * nowhere else; width and height are pixels.
+ */
+export type Image = {
+  readonly mediaType: "image/png" | "image/jpeg" | "image/webp" | "image/gif";
+  readonly width: number;
+  readonly height: number;
+  readonly base64: string;
+};
+
 /** What the model sees of a finished call. `text` was cut once, when recorded, and is never cut again. */
-export type Observation = { readonly callId: string; readonly text: string; readonly isError: boolean };
+export type Observation = {
+  readonly callId: string;
+  readonly text: string;
+  readonly isError: boolean;
+  /** Left out for none. */
+  readonly images?: readonly Image[];
+};
 
 export type ReplyPart =
   | { readonly kind: "text"; readonly text: string }
@@ -127,6 +144,8 @@ export type JournalEntry =
   | { readonly kind: "steered"; readonly text: string; readonly by?: string }
   /** Old tool output before this message of the transcript was replaced by a line. */
   | { readonly kind: "cleared"; readonly turn: number; readonly before: number; readonly tokens: number }
+  /** The vendor refused a request that showed images: they were all replaced by a line. */
+  | { readonly kind: "images-dropped"; readonly turn: number; readonly reason: string }
   /** The model's answer to the request for a summary. It is no turn of the transcript, and costs what it costs. */
   | {
       readonly kind: "summarised";

@@ -13,6 +13,8 @@ export type ModelOverride = {
   readonly output: number;
   readonly contextTokensMax?: number | undefined;
   readonly outputTokensMax?: number | undefined;
+  /** Whether it can be shown images. */
+  readonly vision?: boolean | undefined;
 };
 
 /** Per model id, or "provider/*" for all of a provider that have no entry of their own. */
@@ -107,6 +109,7 @@ const Overrides = z.record(
     output: usd,
     contextTokensMax: z.int().min(4_000).optional(),
     outputTokensMax: z.int().min(1_000).optional(),
+    vision: z.boolean().optional(),
   }),
 );
 

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import type { Journal } from "../journal.ts";
 import { ModelError, type Message, type ModelRequest } from "../model/model.ts";
+import { imagesOf } from "../model/image-tokens.ts";
 import type { Asker } from "./ask.ts";
-import { clearOutput, planRelief, replaceBySummary, type Relief } from "./context.ts";
+import { clearOutput, dropImages, planRelief, replaceBySummary, type Relief } from "./context.ts";
 import { spokenText } from "./transcript.ts";
 import { filesTouched, renderFiles } from "./files-touched.ts";
 
@@ -42,6 +43,17 @@ export async function makeRoom(room: Room, now: Now, signal: AbortSignal): Promi
       if (planned.from <= 1) return isRefused ? null : messages;
       return await compact(room, now, planned, signal);
   }
+}
+
+/** The messages to ask again with after an image that a vendor cannot read, null for any other refusal. */
+export async function mendRefusal(
+  journal: Journal,
+  { turn, messages }: Pick<Now, "turn" | "messages">,
+  { fault, message }: ModelError,
+): Promise<Message[] | null> {
+  if (fault !== "invalid-request" || messages.every((one) => imagesOf(one).length === 0)) return null;
+  await journal.append({ kind: "images-dropped", turn, reason: message });
+  return dropImages(messages);
 }
 
 async function compact(

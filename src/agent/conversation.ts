@@ -1,6 +1,6 @@
 /** The messages so far and how long they are: the vendor's own last count, and our estimate of what came after it. */
 import type { Usage } from "../journal.ts";
-import type { Message } from "../model/model.ts";
+import type { Message, ModelFacts } from "../model/model.ts";
 import { estimateTokens } from "./context.ts";
 
 export type Conversation = {
@@ -9,8 +9,8 @@ export type Conversation = {
   readonly push: (...messages: readonly Message[]) => void;
   /** The usage of the reply to all messages so far. */
   readonly count: (usage: Usage) => void;
-  /** Tokens of the next request. */
-  readonly tokens: () => number;
+  /** Tokens of the next request to a model of these facts. */
+  readonly tokens: (facts: ModelFacts) => number;
   /** Something was cut, so the vendor's count is worthless until its next one. */
   readonly replace: (messages: readonly Message[]) => void;
 };
@@ -25,9 +25,9 @@ export function openConversation(first: readonly Message[]): Conversation {
       // The reply's own message, which is not pushed yet, is its output.
       counted = { tokens: input + cachedRead + cacheWrite + output, messages: messages.length + 1 };
     },
-    tokens: () => {
+    tokens: ({ quirks }) => {
       const added = messages.slice(counted.messages);
-      return added.reduce((sum, message) => sum + estimateTokens(message), counted.tokens);
+      return added.reduce((sum, message) => sum + estimateTokens(message, quirks.images), counted.tokens);
     },
     replace: (others) => {
       messages = [...others];

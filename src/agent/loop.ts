@@ -2,12 +2,12 @@
 import type { Journal, JournalEntry } from "../journal.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Ending, Spend } from "../outcome.ts";
-import { ModelError, type Effort, type ModelChain } from "../model/model.ts";
+import { ModelError, type Effort, type Message, type ModelChain } from "../model/model.ts";
 import { budgetState, nameTimeLimit, type BudgetState } from "../policy/budget.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import { unreachable } from "../failure.ts";
 import { openAsker, toReplied, type Asked, type Asker } from "./ask.ts";
-import { makeRoom } from "./compaction.ts";
+import { makeRoom, mendRefusal } from "./compaction.ts";
 import { openConversation, type Conversation } from "./conversation.ts";
 import { explainModelError } from "./model-failure.ts";
 import { nextStep } from "./next-step.ts";
@@ -158,7 +158,9 @@ export class AgentRun {
     try {
       return await this.#askOnce(signal);
     } catch (error) {
-      if (!(error instanceof ModelError) || error.fault !== "window-exceeded") throw error;
+      if (!(error instanceof ModelError)) throw error;
+      if (await this.#dropImages(error)) return await this.#askOnce(signal);
+      if (error.fault !== "window-exceeded") throw error;
       if (await this.#makeRoom(true, signal)) return await this.#askOnce(signal);
       // Before the first reply there is no work to hand in, only something to tell.
       if (this.#turn === 1) throw error;
@@ -180,14 +182,22 @@ export class AgentRun {
 
   async #makeRoom(isRefused: boolean, signal: AbortSignal): Promise<boolean> {
     const messages = this.#conversation.messages();
-    const now = { turn: this.#turn, messages, tokens: this.#conversation.tokens(), isRefused };
+    const now = { turn: this.#turn, messages, tokens: this.#conversation.tokens(this.#asker.model().facts), isRefused };
     const room = { asker: this.#asker, journal: this.#agent.journal, request: this.#request() };
     const made = await makeRoom(room, now, signal);
-    if (made !== null && made !== messages) {
-      this.#conversation.replace(made);
-      this.#agent.toolset.forget();
-    }
-    return made !== null;
+    return made === messages || this.#goOnWith(made);
+  }
+
+  async #dropImages(refusal: ModelError): Promise<boolean> {
+    const now = { turn: this.#turn, messages: this.#conversation.messages() };
+    return this.#goOnWith(await mendRefusal(this.#agent.journal, now, refusal));
+  }
+
+  #goOnWith(made: readonly Message[] | null): boolean {
+    if (made === null) return false;
+    this.#conversation.replace(made);
+    this.#agent.toolset.forget();
+    return true;
   }
 
   #request() {
@@ -224,18 +234,9 @@ export class AgentRun {
   }
 
   #end(ending: End): AgentEnd {
-    const { usd, inputTokens, outputTokens } = this.#agent.purse.spent();
     const model = this.#asker.model().id;
     const wallMs = this.#agent.now() - this.#startedAt;
-    const spend = {
-      usd,
-      turns: this.#turn,
-      wallMs,
-      inputTokens,
-      outputTokens,
-      model,
-      switches: this.#asker.switches(),
-    };
-    return { ending, lastText: this.#lastText, spend };
+    const about = { turns: this.#turn, wallMs, model, switches: this.#asker.switches() };
+    return { ending, lastText: this.#lastText, spend: { ...this.#agent.purse.spent(), ...about } };
   }
 }

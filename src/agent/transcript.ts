@@ -1,7 +1,7 @@
 /** Journal -> what the model sees. It is only ever appended to, so that vendors can cache its prefix, but for rare cuts. */
 import type { JournalEntry, ReplyPart } from "../journal.ts";
 import type { Message } from "../model/model.ts";
-import { clearOutput, PERSON_HEAD, replaceBySummary } from "./context.ts";
+import { clearOutput, dropImages, PERSON_HEAD, replaceBySummary } from "./context.ts";
 
 /** Said for a call whose result was lost with a worker; a fixed text, because a changing one would spoil the prompt cache. */
 export const LOST = "The worker stopped before this call ended. Its effect is unknown: look before you repeat it.";
@@ -39,6 +39,10 @@ export function readTranscript(entries: readonly JournalEntry[]): Message[] {
       case "cleared":
         closeTurn();
         messages = clearOutput(messages, entry.before);
+        break;
+      case "images-dropped":
+        closeTurn();
+        messages = dropImages(messages);
         break;
       case "compacted":
         closeTurn();

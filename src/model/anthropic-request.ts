@@ -1,6 +1,7 @@
 /** Transcript -> Messages API request. Pure: the same transcript gives the same bytes, or the vendor's prompt cache misses. */
 import type {
   ContentBlockParam,
+  ImageBlockParam,
   MessageCreateParamsStreaming,
   TextBlockParam,
   ThinkingConfigParam,
@@ -8,8 +9,9 @@ import type {
   ToolUnion,
 } from "@anthropic-ai/sdk/resources/messages/messages";
 import { z } from "zod";
-import type { Observation, OpaqueState, ReplyPart } from "../journal.ts";
+import type { Image, Observation, OpaqueState, ReplyPart } from "../journal.ts";
 import { CACHE, withBreakpoints, type Turn } from "./anthropic-breakpoints.ts";
+import { describeUnseen } from "./image-tokens.ts";
 import type { Message, ModelFacts, ModelRequest, ToolSpec } from "./model.ts";
 import { effortFor } from "./quirks.ts";
 import { isTagged, objectInput, parseState, safeWord } from "./wire.ts";
@@ -40,7 +42,7 @@ export function toMessageParams(request: ModelRequest, asked: Asked): MessageCre
     ...(asksWhyMissed ? { diagnostics: { previous_message_id: lastOwnId(request.messages, boundTo) } } : {}),
     system,
     ...(request.tools.length > 0 ? { tools: request.tools.map(toTool) } : {}),
-    messages: withBreakpoints(toTurns(request, boundTo)),
+    messages: withBreakpoints(toTurns(request, asked)),
   };
 }
 
@@ -66,11 +68,11 @@ function toTool(tool: ToolSpec): ToolUnion {
 }
 
 /** The vendor wants a turn's tool results and the text after them in one message. Its own turns it joins itself. */
-function toTurns(request: ModelRequest, boundTo: string): readonly Turn[] {
+function toTurns(request: ModelRequest, asked: Asked): readonly Turn[] {
   const tools = new Map(request.tools.map((tool) => [tool.name, tool]));
   const turns: Turn[] = [];
   for (const message of request.messages) {
-    const turn = toTurn(message, tools, boundTo);
+    const turn = toTurn(message, tools, asked);
     const last = turns.at(-1);
     if (turn.content.length === 0) continue;
     if (last?.role === "user" && turn.role === "user") last.content.push(...turn.content);
@@ -79,22 +81,33 @@ function toTurns(request: ModelRequest, boundTo: string): readonly Turn[] {
   return turns;
 }
 
-function toTurn(message: Message, tools: ReadonlyMap<string, ToolSpec>, boundTo: string): Turn {
+function toTurn(message: Message, tools: ReadonlyMap<string, ToolSpec>, asked: Asked): Turn {
   switch (message.kind) {
     case "user":
       return { role: "user", content: [{ type: "text", text: orEmpty(message.text) }] };
     case "observations":
-      return { role: "user", content: message.observations.map(toToolResult) };
+      return { role: "user", content: message.observations.map((one) => toToolResult(one, asked.facts)) };
     case "model":
       return {
         role: "assistant",
-        content: readOwn(message.opaque, boundTo)?.blocks ?? message.parts.flatMap((part) => rebuild(part, tools)),
+        content:
+          readOwn(message.opaque, asked.boundTo ?? asked.name)?.blocks ??
+          message.parts.flatMap((part) => rebuild(part, tools)),
       };
   }
 }
 
-function toToolResult({ callId, text, isError }: Observation): ToolResultBlockParam {
-  return { type: "tool_result", tool_use_id: safeWord(callId), content: orEmpty(text), is_error: isError };
+/** The vendor takes images in the result of a call that worked only. */
+function toToolResult({ callId, text, isError, images = [] }: Observation, facts: ModelFacts): ToolResultBlockParam {
+  const isSeen = facts.quirks.images !== null && !isError && images.length > 0;
+  const content = isSeen
+    ? [{ type: "text", text: orEmpty(text) } as const, ...images.map(toImage)]
+    : orEmpty(text + describeUnseen(images));
+  return { type: "tool_result", tool_use_id: safeWord(callId), content, is_error: isError };
+}
+
+function toImage({ mediaType, base64 }: Image): ImageBlockParam {
+  return { type: "image", source: { type: "base64", media_type: mediaType, data: base64 } };
 }
 
 /**

@@ -1,8 +1,8 @@
 /** What we know of each model: its window, its prices and where they were read. Wrong prices make wrong limits, so the unknown is set high. */
 import type { Usage } from "../journal.ts";
 import type { ModelOverride, ModelOverrides } from "../model-settings.ts";
-import type { ModelFacts, Prices, Quirks } from "./model.ts";
-import { claudeQuirks, gptQuirks, PLAIN_QUIRKS } from "./quirks.ts";
+import type { ImageRule, ModelFacts, Prices, Quirks } from "./model.ts";
+import { claudeQuirks, gptQuirks, OPEN_IMAGES, PLAIN_QUIRKS } from "./quirks.ts";
 
 const ANTHROPIC_DOCS = "platform.claude.com/docs, models and pricing, read 2026-11-21";
 const OPENAI_DOCS = "developers.openai.com/api/docs, models and pricing, read 2026-11-21";
@@ -130,7 +130,13 @@ function overridden(facts: ModelFacts, override: ModelOverride): ModelFacts {
     outputTokensMax: Math.min(override.outputTokensMax ?? facts.outputTokensMax, contextTokensMax),
     prices: { input, cachedRead, cacheWrite, output },
     pricesSource: "PULLWRIGHT_PRICES",
+    quirks: { ...facts.quirks, images: imageRule(override, facts) },
   };
+}
+
+function imageRule({ vision }: ModelOverride, { quirks: { images } }: ModelFacts): ImageRule | null {
+  if (vision === undefined) return images;
+  return vision ? (images ?? OPEN_IMAGES) : null;
 }
 
 /** `usage.reasoning` is part of `usage.output` at both vendors and is not charged again. */

@@ -4,20 +4,21 @@ import type {
   ChatCompletionCreateParamsStreaming,
   ChatCompletionMessageParam,
   ChatCompletionTool,
+  ChatCompletionUserMessageParam,
 } from "openai/resources/chat/completions";
 import { z } from "zod";
 import type { OpaqueState, ReplyPart } from "../journal.ts";
+import { dataUrl, describeUnseen } from "./image-tokens.ts";
 import type { Message, ModelFacts, ModelRequest, ToolSpec } from "./model.ts";
 import { objectInput, parseState, safeWord } from "./wire.ts";
 
+type Asked = { readonly name: string; readonly facts: ModelFacts };
+
 /** `max_tokens` is the name all servers know, and the usage in the last chunk comes for the asking. */
-export function toChatParams(
-  request: ModelRequest,
-  { name, facts }: { readonly name: string; readonly facts: ModelFacts },
-): ChatCompletionCreateParamsStreaming {
+export function toChatParams(request: ModelRequest, { name, facts }: Asked): ChatCompletionCreateParamsStreaming {
   return {
     model: name,
-    messages: [{ role: "system", content: request.system }, ...toMessages(request, name)],
+    messages: [{ role: "system", content: request.system }, ...toMessages(request, { name, facts })],
     ...(request.tools.length > 0 ? { tools: request.tools.map(toTool) } : {}),
     max_tokens: Math.min(request.outputTokensMax, facts.outputTokensMax),
     stream: true,
@@ -62,7 +63,7 @@ function toTool({ name, description, parameters }: ToolSpec): ChatCompletionTool
   return { type: "function", function: { name: safeWord(name), description, parameters: { ...parameters } } };
 }
 
-function toMessages(request: ModelRequest, name: string): readonly ChatCompletionMessageParam[] {
+function toMessages(request: ModelRequest, { name, facts }: Asked): readonly ChatCompletionMessageParam[] {
   const tools = new Map(request.tools.map((tool) => [tool.name, tool]));
   const messages: ChatCompletionMessageParam[] = [];
   for (const message of request.messages) {
@@ -71,13 +72,11 @@ function toMessages(request: ModelRequest, name: string): readonly ChatCompletio
       case "user":
         // Templates of Mistral's and Google's models refuse two user messages in a row.
         if (last?.role === "user")
-          messages.splice(-1, 1, { role: "user", content: `${String(last.content)}\n\n${message.text}` });
+          messages.splice(-1, 1, { role: "user", content: joinText(last.content, message.text) });
         else messages.push({ role: "user", content: message.text });
         break;
       case "observations":
-        for (const { callId, text } of message.observations) {
-          messages.push({ role: "tool", tool_call_id: safeWord(callId), content: text });
-        }
+        messages.push(...toResults(message, facts.quirks.images !== null));
         break;
       case "model": {
         const said = readOwnMessage(message.opaque, name) ?? toAssistant(message.parts, tools);
@@ -86,6 +85,23 @@ function toMessages(request: ModelRequest, name: string): readonly ChatCompletio
     }
   }
   return messages;
+}
+
+/** A result is text on this wire, so images come after all of them, as if the user showed them. */
+function toResults({ observations }: Extract<Message, { kind: "observations" }>, sees: boolean) {
+  const results = observations.map(({ callId, text, images }): ChatCompletionMessageParam => {
+    const content = sees ? text : text + describeUnseen(images);
+    return { role: "tool", tool_call_id: safeWord(callId), content };
+  });
+  const shown = sees ? observations.flatMap(({ images = [] }) => images) : [];
+  if (shown.length === 0) return results;
+  const parts = shown.map((image) => ({ type: "image_url", image_url: { url: dataUrl(image) } }) as const);
+  const content = [{ type: "text", text: "What the calls showed, in their order:" } as const, ...parts];
+  return [...results, { role: "user", content } as const];
+}
+
+function joinText(content: ChatCompletionUserMessageParam["content"], text: string) {
+  return typeof content === "string" ? `${content}\n\n${text}` : [...content, { type: "text", text } as const];
 }
 
 /** The one place where a message is taken on trust: this adapter wrote it down as it wants to send it. */

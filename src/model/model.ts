@@ -105,6 +105,20 @@ export type Prices = {
   };
 };
 
+/**
+ * How many tokens an image takes, as its vendor publishes it. Patches: one for each square of `patchPx` that is begun, after the longer
+ * edge was made no longer than `edgePx`, at most `patchesMax`, times `factor`. Tiles: OpenAI's older way, squares of 512 pixels.
+ */
+export type ImageRule =
+  | {
+      readonly kind: "patches";
+      readonly patchPx: number;
+      readonly edgePx: number;
+      readonly patchesMax: number;
+      readonly factor: number;
+    }
+  | { readonly kind: "tiles"; readonly base: number; readonly perTile: number };
+
 /** What differs between models that speak one wire. */
 export type Quirks = {
   /** Whether the model is asked to think and its thoughts are carried along. */
@@ -115,6 +129,8 @@ export type Quirks = {
   readonly patchTool: "grammar" | "native" | "function";
   /** Whether the prompt cache takes explicit breakpoints. */
   readonly breakpoints: boolean;
+  /** Null for a model that cannot be shown images. */
+  readonly images: ImageRule | null;
 };
 
 export type ModelFacts = {

@@ -1,8 +1,9 @@
 /** Transcript -> Responses API request. Pure: the same transcript gives the same bytes, or the vendor's prompt cache misses. */
 import type { ResponseCreateParamsStreaming, ResponseInputItem, Tool } from "openai/resources/responses/responses";
 import { z } from "zod";
-import type { Observation, OpaqueState, ReplyPart, ToolCall } from "../journal.ts";
+import type { Image, Observation, OpaqueState, ReplyPart, ToolCall } from "../journal.ts";
 import { APPLY_PATCH_GRAMMAR } from "./apply-patch.lark.ts";
+import { dataUrl, describeUnseen } from "./image-tokens.ts";
 import type { ModelFacts, ModelRequest, Quirks, ToolSpec } from "./model.ts";
 import { isStrictSchema } from "./openai-strict.ts";
 import { readOperation } from "./patch-operation.ts";
@@ -80,7 +81,7 @@ function toInput(request: ModelRequest, { name, facts, boundTo = name }: Asked):
         isFirstUser = false;
         break;
       case "observations":
-        items.push(...message.observations.map((observation) => toOutputItem(observation, kinds)));
+        items.push(...message.observations.map((observation) => toOutputItem(observation, kinds, facts.quirks)));
         break;
       case "model": {
         const rebuilt = () => message.parts.flatMap((part) => rebuild(part, tools, facts.quirks));
@@ -99,16 +100,29 @@ function toUserItem(text: string, isBreakpoint: boolean): ResponseInputItem {
   return { type: "message", role: "user", content: [{ type: "input_text", text, ...breakpoint }] };
 }
 
-function toOutputItem({ callId, text, isError }: Observation, kinds: ReadonlyMap<string, string>): ResponseInputItem {
+function toOutputItem(
+  { callId, text, isError, images = [] }: Observation,
+  kinds: ReadonlyMap<string, string>,
+  quirks: Quirks,
+): ResponseInputItem {
   const call_id = safeWord(callId);
+  const isSeen = quirks.images !== null && images.length > 0;
+  const output = isSeen
+    ? [{ type: "input_text", text } as const, ...images.map(toImage)]
+    : text + describeUnseen(images);
   switch (kinds.get(call_id)) {
     case "custom_tool_call":
-      return { type: "custom_tool_call_output", call_id, output: text };
+      return { type: "custom_tool_call_output", call_id, output };
     case "apply_patch_call":
       return { type: "apply_patch_call_output", call_id, output: text, status: isError ? "failed" : "completed" };
     default:
-      return { type: "function_call_output", call_id, output: text };
+      return { type: "function_call_output", call_id, output };
   }
+}
+
+/** "high" is what `ImageRule` counts by; larger images than that are not made (tools/image.ts). */
+function toImage(image: Image) {
+  return { type: "input_image", detail: "high", image_url: dataUrl(image) } as const;
 }
 
 /** The one place where a vendor's shape is taken on trust: these are the items this adapter received and wrote down. */

@@ -3,7 +3,18 @@
  * came, for a bounded time, and an abort ends the wait. A budget belongs to one model of one account, as the vendors count.
  */
 import type { RateLimits } from "../model-settings.ts";
-import { ModelError, type Model, type ModelReply, type ModelRequest, type RatesLeft } from "./model.ts";
+import { imageTokensOf, textBytes } from "./image-tokens.ts";
+import {
+  ModelError,
+  type ImageRule,
+  type Message,
+  type Model,
+  type ModelFacts,
+  type ModelReply,
+  type ModelRequest,
+  type RatesLeft,
+  type ToolSpec,
+} from "./model.ts";
 import { sleepMs } from "./retry.ts";
 import { fullBucket, observe, take, waitMs, type Bucket } from "./token-bucket.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -108,7 +119,7 @@ const countsCachedReads = ({ id }: Model): boolean => !/^(anthropic|bedrock|vert
 /** The same model, held to the budget. What it waits for is an estimate, set right by what the reply turns out to have cost. */
 export function paceModel(model: Model, budget: PaceBudget): Model {
   const countsReads = countsCachedReads(model);
-  const sizeOf = memoSize();
+  const sizeOf = memoSize(model.facts);
   return {
     id: model.id,
     facts: model.facts,
@@ -138,18 +149,23 @@ function guessInput({ system, tools, messages }: ModelRequest, { countsReads, si
   return Math.ceil(bytes / BYTES_PER_TOKEN);
 }
 
-type Guessing = { readonly countsReads: boolean; readonly sizeOf: (part: object) => number };
+type Guessing = { readonly countsReads: boolean; readonly sizeOf: (part: ToolSpec | Message) => number };
 
 /** A transcript only grows: each part of it is measured once. */
-function memoSize(): (part: object) => number {
+function memoSize({ quirks: { images } }: ModelFacts): (part: ToolSpec | Message) => number {
   const sizes = new WeakMap<object, number>();
   return (part) => {
     const known = sizes.get(part);
     if (known !== undefined) return known;
-    const bytes = Buffer.byteLength(JSON.stringify(part));
+    const bytes = "kind" in part ? sizeOfMessage(part, images) : Buffer.byteLength(JSON.stringify(part));
     sizes.set(part, bytes);
     return bytes;
   };
+}
+
+/** Bytes; what its images weigh in tokens is made bytes as well. */
+function sizeOfMessage(message: Message, rule: ImageRule | null): number {
+  return textBytes(message) + imageTokensOf(message, rule) * BYTES_PER_TOKEN;
 }
 
 type Settling = { readonly guess: Amounts; readonly reply: ModelReply; readonly countsReads: boolean };

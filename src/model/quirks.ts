@@ -1,5 +1,5 @@
 /** What a model's name says of what it takes. The vendors answer 400 to what a model does not know, so unknown names get what the newest take. */
-import type { Effort, Quirks } from "./model.ts";
+import type { Effort, ImageRule, Quirks } from "./model.ts";
 
 const ALL: readonly Effort[] = ["low", "medium", "high", "xhigh", "max"];
 
@@ -7,7 +7,15 @@ const ALL: readonly Effort[] = ["low", "medium", "high", "xhigh", "max"];
 export function claudeQuirks(name: string): Quirks {
   // 4.5 and older answer 400 to adaptive thinking.
   const thinks = !/^claude-(3|(opus|sonnet|haiku)-4(-[0-5])?$)/.test(name);
-  return { thinks, efforts: claudeEfforts(name), patchTool: "function", breakpoints: true };
+  const images = claudeImages(name);
+  return { thinks, efforts: claudeEfforts(name), patchTool: "function", breakpoints: true, images };
+}
+
+/** Patches of 28 pixels (platform.claude.com/docs, vision, read 2026-11-21); larger images are seen from Opus 4.7 on. */
+function claudeImages(name: string): ImageRule {
+  const isLarge = !/^claude-(3|(opus|sonnet|haiku)-4(-[0-6])?$)/.test(name);
+  const [edgePx, patchesMax] = isLarge ? [2576, 4784] : [1568, 1568];
+  return { kind: "patches", patchPx: 28, edgePx, patchesMax, factor: 1 };
 }
 
 function claudeEfforts(name: string): readonly Effort[] {
@@ -26,8 +34,29 @@ export function gptQuirks(name: string): Quirks {
     patchTool: patchToolOf(name),
     // They came with gpt-5.6; older models cache by themselves.
     breakpoints: /^gpt-(5\.[6-9]|[6-9])/.test(name),
+    images: gptImages(name),
   };
 }
+
+/**
+ * At detail "high", by the vendor's guide to images and vision (developers.openai.com): tiles up to gpt-5.3, patches in small models
+ * and from gpt-5.4 on. Names it says nothing of count as the newest do.
+ */
+function gptImages(name: string): ImageRule | null {
+  if (/^(gpt-3|gpt-oss|gpt-4(-0|$)|o1-mini|o3-mini)/.test(name)) return null;
+  const factor = SMALL_FACTORS.find(([pattern]) => pattern.test(name))?.[1];
+  if (factor !== undefined) return { kind: "patches", patchPx: 32, edgePx: 2048, patchesMax: 1536, factor };
+  if (/^o\d/.test(name)) return { kind: "tiles", base: 75, perTile: 150 };
+  if (/^(gpt-4|chatgpt)/.test(name)) return { kind: "tiles", base: 85, perTile: 170 };
+  if (/^gpt-5(\.[0-3])?(-|$)/.test(name)) return { kind: "tiles", base: 70, perTile: 140 };
+  return { kind: "patches", patchPx: 32, edgePx: 2048, patchesMax: 2500, factor: 1 };
+}
+
+const SMALL_FACTORS: readonly (readonly [RegExp, number])[] = [
+  [/^gpt-(4\.1|5(\.\d)?)-mini/, 1.62],
+  [/^gpt-(4\.1|5(\.\d)?)-nano/, 2.46],
+  [/^o4-mini/, 1.72],
+];
 
 function gptEfforts(name: string): readonly Effort[] {
   if (/^gpt-(5\.[6-9]|[6-9])/.test(name)) return ALL;
@@ -44,7 +73,16 @@ function patchToolOf(name: string): Quirks["patchTool"] {
 }
 
 /** Servers behind the Chat Completions wire differ too much to be asked for more than functions. */
-export const PLAIN_QUIRKS: Quirks = { thinks: false, efforts: [], patchTool: "function", breakpoints: false };
+export const PLAIN_QUIRKS: Quirks = {
+  thinks: false,
+  efforts: [],
+  patchTool: "function",
+  breakpoints: false,
+  images: null,
+};
+
+/** Open models that see count patches of this size or larger (Qwen-VL); how far they scale down is each server's own. */
+export const OPEN_IMAGES: ImageRule = { kind: "patches", patchPx: 28, edgePx: 2576, patchesMax: 4784, factor: 1 };
 
 /** The level to ask for: the wished one, else the nearest below it, else the lowest the model has. */
 export function effortFor(wish: Effort | null | undefined, { efforts }: Quirks): Effort | null {

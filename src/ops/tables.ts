@@ -1,5 +1,6 @@
 /** Tasks, deliveries and runs as lines for a terminal. Pure text. */
-import type { JournalEntry, RecordedEntry, ReplyPart } from "../journal.ts";
+import type { JournalEntry, Observation, RecordedEntry, ReplyPart } from "../journal.ts";
+import { describeImage } from "../model/image-tokens.ts";
 import { unreachable } from "../failure.ts";
 
 /** Columns padded to their widest cell, the last one left as it is. */
@@ -41,13 +42,15 @@ export function renderEntry(entry: JournalEntry): string {
     case "tool-called":
       return ""; // Its reply has named it, its observation follows.
     case "tool-observed":
-      return `  ${entry.tool}${entry.observation.isError ? " refused" : ""}: ${entry.command ? exit(entry.command) : oneLine(entry.observation.text)}`;
+      return `  ${entry.tool}${entry.observation.isError ? " refused" : ""}: ${entry.command ? exit(entry.command) : oneLine(entry.observation.text)}${renderImages(entry.observation)}`;
     case "plan-updated":
       return `plan: ${entry.steps.map(({ step, status }) => `${MARKS[status]} ${step}`).join(", ")}`;
     case "steered":
       return `${entry.by === undefined ? "told the model" : `${entry.by} says`}: ${oneLine(entry.text)}`;
     case "cleared":
       return `old output cleared at ${entry.tokens} tokens`;
+    case "images-dropped":
+      return `images taken out of the conversation: ${oneLine(entry.reason)}`;
     case "summarised":
       return `summary by ${entry.model}: ${oneLine(entry.text)} [$${entry.costUsd.toFixed(4)}]`;
     case "compacted":
@@ -71,6 +74,13 @@ export function renderEntry(entry: JournalEntry): string {
     default:
       return unreachable(entry);
   }
+}
+
+/** Their bytes are in `show --json`. */
+function renderImages({ images = [] }: Observation): string {
+  return images
+    .map((image) => ` [${describeImage(image)}, ${Math.ceil((image.base64.length * 3) / 4096)} KiB]`)
+    .join("");
 }
 
 const MARKS = { pending: "·", in_progress: "▸", completed: "✓" } as const;

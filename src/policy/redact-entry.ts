@@ -1,12 +1,27 @@
-/** A journal entry without secrets. What a vendor's opaque state holds is left alone: a changed byte would break its signature. */
+/**
+ * A journal entry without secrets. What a vendor's opaque state holds is left alone: a changed byte would break its signature. So are
+ * images: in megabytes of base64 something looks like a token by chance, and a changed letter is a broken image.
+ */
 import type { JournalEntry } from "../journal.ts";
 import { redactSecrets } from "./redact.ts";
 
 export function redactEntry(entry: JournalEntry, secrets: readonly string[]): JournalEntry {
   const redact = <T>(value: T): T => mapStrings(value, (text) => redactSecrets(text, secrets));
-  if (entry.kind !== "model-replied") return redact(entry);
-  const { opaque, ...rest } = entry;
-  return { ...redact(rest), opaque };
+  switch (entry.kind) {
+    case "model-replied": {
+      const { opaque, ...rest } = entry;
+      return { ...redact(rest), opaque };
+    }
+    case "tool-observed": {
+      const { images, ...said } = entry.observation;
+      const observation = images ? { ...redact(said), images } : redact(said);
+      return { ...redact({ ...entry, observation: null }), observation };
+    }
+    case "sub-agent":
+      return { ...entry, entry: redactEntry(entry.entry, secrets) };
+    default:
+      return redact(entry);
+  }
 }
 
 /** The same value with every string in it mapped; keys stay. Journal entries are plain data, as JSON holds it. */

@@ -52,7 +52,7 @@ test("a cut stands before a model's message and leaves a fifth of the window at 
   const plan = planRelief(messages, 15_000, facts);
   const from = plan.kind === "compact" ? plan.from : -1;
   expect(messages[from]?.kind).toBe("model");
-  const tail = messages.slice(from).reduce((sum, message) => sum + estimateTokens(message), 0);
+  const tail = messages.slice(from).reduce((sum, message) => sum + estimateTokens(message, null), 0);
   expect(tail).toBeLessThanOrEqual(16_000 * 0.2);
   expect(tail).toBeGreaterThan(0);
 });
