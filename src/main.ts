@@ -100,7 +100,7 @@ export async function startWorker(settings: Settings, store: Store, log: Logger)
   store.use(watchSpending({ database, alertUrl, webUrl, now: Date.now, log }));
   await queue.work({
     concurrency: settings.concurrency,
-    run: (taskId, _turn, signal) => runQueued(parts, database, taskId, signal),
+    run: (taskId, { leaving }, signal) => runQueued({ ...parts, leaving }, database, taskId, signal),
     fail: async (taskId, message, cause) => {
       log.error({ taskId, err: cause }, "run failed");
       const task = await readTask(database, taskId);

@@ -92,6 +92,8 @@ export type Outcome =
       readonly spend: Spend;
     }
   | { readonly kind: "nothing-changed"; readonly summary: string; readonly ending: Ending; readonly spend: Spend }
+  /** A review that nobody asked for, of a commit that is no longer the head: `headSha` is. */
+  | { readonly kind: "superseded"; readonly headSha: string; readonly spend: Spend }
   | { readonly kind: "refused"; readonly reason: string; readonly spend: Spend }
   /** `message` is Markdown for the asker; `spend` is null when the run failed before its first model call. */
   | { readonly kind: "failed"; readonly message: string; readonly spend: Spend | null };

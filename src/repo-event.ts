@@ -33,4 +33,6 @@ export type RepoEvent =
       readonly change: "opened" | "ready" | "synchronized";
       readonly isDraft: boolean;
       readonly headSha: string;
+      /** When the pull request was last changed, ISO 8601 to the second: tells which of two heads is newer. */
+      readonly updatedAt: string;
     });

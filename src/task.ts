@@ -27,7 +27,8 @@ export type TaskRequest = {
   readonly headSha: string | null;
 };
 
-export type TaskState = "queued" | "running" | "succeeded" | "failed" | "ignored";
+/** "superseded": an automatic review of a commit that is no longer the head. */
+export type TaskState = "queued" | "running" | "succeeded" | "failed" | "ignored" | "superseded";
 
 export type Task = TaskRequest & { readonly id: TaskId; readonly state: TaskState; readonly createdAt: string };
 

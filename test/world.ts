@@ -23,7 +23,7 @@ export type WorldOptions = {
   readonly withWorker?: boolean;
 };
 
-const ENDED: readonly StoredTask["state"][] = ["succeeded", "failed", "ignored"];
+const ENDED: readonly StoredTask["state"][] = ["succeeded", "failed", "ignored", "superseded"];
 
 /** The keys and secrets that exist in a world: none may turn up where it does not belong. */
 export const SECRETS = { anthropic: "sk-ant-test-0123456789abcdef", openai: "sk-proj-test-0123456789abcdef" } as const;

@@ -18,5 +18,14 @@ export class Stopped extends Error {
   }
 }
 
+/** Nobody wants the end of this any more: what it is about has been replaced by `headSha`. */
+export class Superseded extends Stopped {
+  readonly headSha: string;
+  constructor(headSha: string) {
+    super("a newer commit");
+    this.headSha = headSha;
+  }
+}
+
 /** For a run nobody can speak to: a sub-agent, a local run in a terminal. */
 export const SILENT: Inbox = { take: async () => [], stopped: new AbortController().signal };

@@ -29,6 +29,8 @@ export function renderOutcome(outcome: Outcome): string {
     case "reviewed":
     case "nothing-changed":
       return `Nothing was changed.\n\n${outcome.summary}\n\n${spend(outcome.spend)}`;
+    case "superseded":
+      return `Superseded by ${outcome.headSha}`;
     case "refused":
       return `Not done: ${outcome.reason}`;
     case "failed":

@@ -30,6 +30,7 @@ export function planPublications(task: Task, outcome: Outcome, facts: PlanFacts)
     case "reviewed":
       return planReview(task, outcome, facts);
     case "nothing-changed":
+    case "superseded":
       return [];
     case "refused":
     case "failed":

@@ -102,6 +102,10 @@ function renderEnd(outcome: Outcome, entries: readonly RecordedEntry[], facts: P
       return join([`**Reviewed:** ${urls.get("review") ?? ""}`, renderSpend(outcome.spend)]);
     case "nothing-changed":
       return join(["**Nothing was changed.**", outcome.summary, renderSpend(outcome.spend)]);
+    case "superseded": {
+      const spent = outcome.spend.turns === 0 ? "" : renderSpend(outcome.spend);
+      return join([`**Superseded** by ${outcome.headSha}, which has a review of its own.`, spent]);
+    }
     case "refused":
       return join([`**Not done.** ${outcome.reason}`, renderSpend(outcome.spend)]);
     case "failed":

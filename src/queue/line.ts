@@ -31,6 +31,14 @@ export async function takePlace(tx: Tx, { id, party, key, rank }: Place): Promis
   ]);
 }
 
+/** Those that wait for their next try do so no longer: what they wait for does not matter any more. */
+export async function hasten(tx: Tx, ids: readonly string[]): Promise<void> {
+  await tx.query(
+    "UPDATE pgboss.job SET start_after = now() WHERE name = 'tasks' AND id = ANY($1::uuid[]) AND state < 'active'",
+    [ids],
+  );
+}
+
 /** In the transaction that ends the jobs. */
 export async function leavePlaces(tx: Tx, ids: readonly string[]): Promise<void> {
   await tx.query("DELETE FROM pullwright.places WHERE task_id = ANY($1::uuid[])", [ids]);

@@ -1,6 +1,6 @@
 /** Workspace, brief, agent, verification: how a run ends. Nothing is published here; the commit is kept before this returns. */
 import type { ModelChain } from "../model/model.ts";
-import type { Inbox } from "../agent/inbox.ts";
+import { Superseded, type Inbox } from "../agent/inbox.ts";
 import { UserError } from "../failure.ts";
 import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
 import type { CommandRun, CostEstimate, Journal } from "../journal.ts";
@@ -62,6 +62,7 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   const settings = await readRepoSettings({ gitDir: checkout.mirror.gitDir, workTree: null }, checkout.baseSha);
   const isReview = task.goal === "review";
   const aside = isReview ? whyNoReview(task, checkout, settings) : null;
+  if (isSuperseded(task, checkout)) return { kind: "superseded", headSha: checkout.headSha, spend: NO_SPEND };
   if (aside !== null) return { kind: "nothing-changed", summary: aside, ending: { kind: "reported" }, spend: NO_SPEND };
 
   const ledger = parts.openLedger(settings.limits.usd_per_day);
@@ -88,6 +89,10 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   if (ended.report?.kind === "refusal") return { kind: "refused", reason: ended.report.reason, spend };
   if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend };
   const ending = ended.end.ending;
+  const { reason } = parts.inbox.stopped;
+  if (isReview && ending.kind === "stopped" && reason instanceof Superseded) {
+    return { kind: "superseded", headSha: reason.headSha, spend };
+  }
   if (isReview) return await reviewed(ended, checkout, ending);
   return await changed(parts, { ...about, workspace, session, settings, before, ended, ending }, signal);
 }
@@ -163,13 +168,17 @@ async function requireMoney({ estimate, journal }: DecideParts, ledger: Ledger):
   if (known) await journal.append({ kind: "estimated", ...known });
 }
 
-/** An automatic review that the repository does not want, or whose commit is no longer the head, ends before it costs anything. */
-function whyNoReview(task: Task, { headSha, pull }: Checkout, settings: RepoSettings): string | null {
+/** An automatic review of a commit that is no longer the head ends before it costs anything. */
+function isSuperseded(task: Task, { headSha }: Checkout): boolean {
+  return task.goal === "review" && task.origin.kind === "automatic" && task.headSha !== headSha;
+}
+
+/** An automatic review that the repository does not want ends before it costs anything. */
+function whyNoReview(task: Task, { pull }: Checkout, settings: RepoSettings): string | null {
   if (task.origin.kind !== "automatic") return null;
   if (!settings.review.automatic) return "Automatic reviews are turned off for this repository.";
   if (pull?.state !== "open") return "The pull request is no longer open.";
-  if (pull.isDraft && !settings.review.drafts) return "Drafts are not reviewed in this repository.";
-  return task.headSha === headSha ? null : "Newer commits were pushed; they have a review of their own.";
+  return pull.isDraft && !settings.review.drafts ? "Drafts are not reviewed in this repository." : null;
 }
 
 /** A repository may lower its limits, never raise them above the installation's. */

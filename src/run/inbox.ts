@@ -1,5 +1,5 @@
 /** What people say to a live run: their right is asked of the forge, they see at once that they were heard, then the agent hears it. */
-import { Stopped, type Inbox, type Note } from "../agent/inbox.ts";
+import { Stopped, Superseded, type Inbox, type Note } from "../agent/inbox.ts";
 import type { ForgeReader } from "../forge/forge.ts";
 import { authorize } from "../policy/authorize.ts";
 import { visibleText } from "../policy/visible-text.ts";
@@ -14,8 +14,9 @@ const LOOK_MS = 1_500;
 export type InboxParts = {
   readonly task: Task;
   readonly desk: Desk;
-  readonly reader: Pick<ForgeReader, "permission">;
+  readonly reader: Pick<ForgeReader, "permission" | "pull">;
   readonly takeNotes: () => Promise<readonly TaskNote[]>;
+  readonly supersededBy: () => Promise<string | null>;
   readonly log: Pick<Logger, "warn">;
 };
 
@@ -25,6 +26,8 @@ export class RunInbox implements Inbox, AsyncDisposable {
   readonly #notes: Note[] = [];
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> = Promise.resolve();
+  /** The newer commit that the forge was asked about. */
+  #newer: string | null = null;
 
   constructor(parts: InboxParts) {
     this.#parts = parts;
@@ -57,7 +60,19 @@ export class RunInbox implements Inbox, AsyncDisposable {
   }
 
   async #hear(): Promise<void> {
+    await this.#hearOfNewerHead();
     for (const note of await this.#parts.takeNotes()) await this.#hearOne(note);
+  }
+
+  /** A delivery said so. The forge must agree: deliveries may come in another order than what they tell of. */
+  async #hearOfNewerHead(): Promise<void> {
+    const { task, reader, supersededBy } = this.#parts;
+    if (task.origin.kind !== "automatic" || this.#stop.signal.aborted) return;
+    const newer = await supersededBy();
+    if (newer === null || newer === this.#newer) return;
+    const { headSha } = await reader.pull(task.repo, task.thread.number);
+    this.#newer = newer;
+    if (headSha !== task.headSha) this.#stop.abort(new Superseded(headSha));
   }
 
   async #hearOne({ kind, author, comment, body }: TaskNote): Promise<void> {

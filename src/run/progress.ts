@@ -102,7 +102,7 @@ export class Progress implements Journal, AsyncDisposable {
   #check(summary: PublicText, failure: string | null, isFinal: boolean): Publication | null {
     if (this.#headSha === null) return null;
     const ended = failure === null ? "neutral" : "failure";
-    const title = isFinal ? (failure === null ? "Reviewed" : "The review failed") : "Reviewing";
+    const title = isFinal ? (failure === null ? this.#endTitle() : "The review failed") : "Reviewing";
     return {
       kind: "check",
       role: "progress",
@@ -112,6 +112,12 @@ export class Progress implements Journal, AsyncDisposable {
       title: this.#parts.voice.sayTitle(title),
       summary,
     };
+  }
+
+  #endTitle(): string {
+    const end = this.#entries.findLast(({ entry }) => entry.kind === "finished")?.entry;
+    const kind = end?.kind === "finished" ? end.outcome.kind : "reviewed";
+    return kind === "superseded" ? "Superseded" : kind === "nothing-changed" ? "Not reviewed" : "Reviewed";
   }
 
   #stopTimer(): void {

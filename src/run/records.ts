@@ -15,6 +15,7 @@ import { charge, estimateCost, spentSince } from "../store/ledger.ts";
 import { takeNotes, type TaskNote } from "../store/notes.ts";
 import { complete, find, intend } from "../store/publications.ts";
 import { isCurrent, superseded } from "../store/tasks.ts";
+import { readSuperseding } from "../store/supersede.ts";
 
 export type Ledger = { readonly charge: Charge; readonly dayState: () => Promise<BudgetState> };
 
@@ -32,6 +33,8 @@ export type TaskRecords = {
   readonly estimate: () => Promise<CostEstimate | null>;
   /** What was said to the task since the last call. */
   readonly takeNotes: () => Promise<readonly TaskNote[]>;
+  /** The commit that an automatic review was superseded by, as a delivery said; else null. */
+  readonly supersededBy: () => Promise<string | null>;
   /** Throws when another attempt has taken the task over. */
   readonly assertCurrent: () => Promise<void>;
 };
@@ -77,6 +80,7 @@ export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, 
     },
     estimate: () => estimateCost(sql, { repoId, goal: task.goal }),
     takeNotes: () => takeNotes(sql, { taskId, attempt }),
+    supersededBy: () => readSuperseding(sql, taskId),
     assertCurrent: async () => {
       if (!(await isCurrent(sql, { taskId, attempt }))) throw superseded({ taskId, attempt });
     },

@@ -39,11 +39,13 @@ export type RunParts = {
   /** Texts that must never leave the house, whatever says them. */
   readonly secrets: readonly string[];
   readonly progressGapMs: number;
+  /** Aborted when the worker is to stop: the run ends at its next turn, and another worker goes on. */
+  readonly leaving?: AbortSignal;
   readonly now: () => number;
   readonly log: Logger;
 };
 
-export type TaskEnd = Extract<TaskState, "succeeded" | "failed" | "ignored">;
+export type TaskEnd = Extract<TaskState, "succeeded" | "failed" | "ignored" | "superseded">;
 
 /** One attempt at one task, with what it keeps. */
 export type TaskRun = { readonly task: Task; readonly attempt: number; readonly records: TaskRecords };
@@ -135,9 +137,9 @@ async function workOut(
   about: About,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { takeNotes } = records;
+  const { takeNotes, supersededBy } = records;
   const desk = openDesk(parts, { task: about.task, records });
-  await using inbox = new RunInbox({ ...parts, task: about.task, desk, takeNotes });
+  await using inbox = new RunInbox({ ...parts, task: about.task, desk, takeNotes, supersededBy });
   const tell = commentAlert({ desk, task: about.task, voice: about.voice, log: parts.log });
   const openLedger = (usdMax: number | undefined) => records.openLedger(usdMax, parts.commentsAlerts ? tell : null);
   return await decideOutcome({ ...parts, ...records, openLedger, journal: progress, inbox }, about, signal);
@@ -168,6 +170,7 @@ async function publish(desk: Desk, progress: Progress, it: Publishing): Promise<
     return "failed";
   }
   await progress.finish(null, pull?.isFork ? await readWork() : null);
+  if (outcome.kind === "superseded") return "superseded";
   return outcome.kind === "failed" || outcome.kind === "refused" ? "failed" : "succeeded";
 }
 

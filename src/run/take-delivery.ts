@@ -1,10 +1,12 @@
 /** What a delivery becomes: its record and, when it starts something, a task and its queue job, all in one transaction. */
-import { newTaskId } from "../task.ts";
+import { newTaskId, type TaskId } from "../task.ts";
 import { unreachable } from "../failure.ts";
-import type { Accepted, Queue } from "../queue/queue.ts";
+import { hasten } from "../queue/line.ts";
+import type { Acceptance, Accepted, Queue } from "../queue/queue.ts";
 import { linkDelivery, linkNote, recordDelivery } from "../store/deliveries.ts";
 import type { Sql } from "../store/database.ts";
 import { leaveNote } from "../store/notes.ts";
+import { supersedeReviews } from "../store/supersede.ts";
 import { insertTask } from "../store/tasks.ts";
 import type { Decision } from "../trigger/decide.ts";
 
@@ -40,22 +42,35 @@ export async function takeDelivery(queue: Queue<Sql>, delivery: TakenDelivery, n
       if (decision.kind === "steer" || decision.kind === "stop") await takeNote(tx, guid, decision);
       return true;
     },
-    task:
-      decision.kind === "start" && id !== null
-        ? {
-            id,
-            insert: async (tx) => {
-              const { request } = decision;
-              if ((await insertTask(tx, request, id)) !== null) return true;
-              await linkDelivery(tx, { guid, key: request.key });
-              return false;
-            },
-            key: `${decision.request.repo.id}:${decision.request.thread.number}`,
-            party: decision.request.repo.installationId,
-            priority: decision.request.origin.kind === "automatic" ? PRIORITY_AUTOMATIC : PRIORITY_ASKED,
-          }
-        : null,
+    task: decision.kind === "start" && id !== null ? planTask(queue, { guid, id, decision }) : null,
   });
+}
+
+type Start = {
+  readonly guid: string;
+  readonly id: TaskId;
+  readonly decision: Extract<Decision, { readonly kind: "start" }>;
+};
+
+function planTask(queue: Queue<Sql>, { guid, id, decision: { request, headAt } }: Start): Acceptance<Sql>["task"] {
+  const { repo, thread, origin, headSha } = request;
+  return {
+    id,
+    insert: async (tx) => {
+      if ((await insertTask(tx, request, id)) === null) {
+        await linkDelivery(tx, { guid, key: request.key });
+        return false;
+      }
+      if (headSha === null || headAt === null) return true;
+      const older = await supersedeReviews(tx, { taskId: id, repoId: repo.id, thread: thread.number, headSha, headAt });
+      await queue.withdraw(tx, older.ended);
+      await hasten(tx, older.marked);
+      return true;
+    },
+    key: `${repo.id}:${thread.number}`,
+    party: repo.installationId,
+    priority: origin.kind === "automatic" ? PRIORITY_AUTOMATIC : PRIORITY_ASKED,
+  };
 }
 
 function reasonOf(decision: Decision): string {

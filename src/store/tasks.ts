@@ -15,13 +15,13 @@ export type Run = {
   readonly id: string;
   readonly taskId: TaskId;
   readonly attempt: number;
-  /** "superseded" when a later attempt began while this one had not ended. */
-  readonly state: "running" | "superseded" | EndState;
+  /** "superseded" also when a later attempt began while this one had not ended. */
+  readonly state: "running" | EndState;
   readonly startedAt: string;
   readonly finishedAt: string | null;
 };
 
-export type EndState = "succeeded" | "failed" | "ignored";
+export type EndState = "succeeded" | "failed" | "ignored" | "superseded";
 
 /** Null when a task with the request's key is there already: the same request twice is one task. */
 export async function insertTask(tx: Sql, request: TaskRequest, id: TaskId): Promise<TaskId | null> {

@@ -14,7 +14,8 @@ export type Rules = {
 };
 
 export type Decision =
-  | { readonly kind: "start"; readonly request: TaskRequest }
+  /** `headAt`: since when a pull request's head is what an automatic review is asked of, ISO 8601; else null. */
+  | { readonly kind: "start"; readonly request: TaskRequest; readonly headAt: string | null }
   /** Words for, or the end of, whatever is at work on this thread. */
   | { readonly kind: "steer" | "stop"; readonly note: ThreadNote }
   | { readonly kind: "ignore"; readonly reason: string };
@@ -56,6 +57,7 @@ export function decide(event: RepoEvent, rules: Rules): Decision {
         origin: { kind: "automatic" },
         key: `${event.thread.number}:${event.headSha}`,
         headSha: event.headSha,
+        headAt: event.updatedAt,
       });
     default:
       return unreachable(event);
@@ -112,10 +114,11 @@ type Start = {
   readonly key: string;
   readonly instruction?: string;
   readonly headSha?: string;
+  readonly headAt?: string;
 };
 
 /** The key names the request itself, so that the same one heard twice (a redelivery with a new id) is one task. */
-function start(event: RepoEvent, { goal, origin, key, instruction = "", headSha }: Start): Decision {
+function start(event: RepoEvent, { goal, origin, key, instruction = "", headSha, headAt }: Start): Decision {
   const { repo, thread, text, actor } = event;
   const prefix = { label: "label", command: "comment", automatic: "review" }[origin.kind];
   return {
@@ -131,6 +134,7 @@ function start(event: RepoEvent, { goal, origin, key, instruction = "", headSha 
       instruction,
       headSha: headSha ?? null,
     },
+    headAt: headAt ?? null,
   };
 }
 

@@ -37,7 +37,11 @@ const Delivery = z
 
 const Thread = z.object({ number: id, title: z.string(), body: z.string().nullable(), user: Author });
 const Issue = Thread.extend({ pull_request: z.unknown().optional(), updated_at: z.string() });
-const Pull = Thread.extend({ draft: z.boolean(), head: z.object({ sha: z.string().regex(/^[0-9a-f]{40,64}$/) }) });
+const Pull = Thread.extend({
+  draft: z.boolean(),
+  updated_at: z.iso.datetime(),
+  head: z.object({ sha: z.string().regex(/^[0-9a-f]{40,64}$/) }),
+});
 
 const Labeled = z.object({ issue: Issue, label: z.object({ name: z.string() }) });
 const Commented = z.object({ issue: Issue, comment: z.object({ id, body: z.string() }) });
@@ -132,6 +136,7 @@ function readPull(payload: unknown, change: "opened" | "ready" | "synchronized")
     change,
     isDraft: pull.draft,
     headSha: pull.head.sha,
+    updatedAt: pull.updated_at,
   };
 }
 

@@ -33,6 +33,7 @@ export function pullUpdated(change: Partial<Of<"pull-updated">> = {}): Of<"pull-
     change: "opened",
     isDraft: false,
     headSha,
+    updatedAt: "2026-11-21T00:00:00Z",
     ...change,
   };
 }
