@@ -101,9 +101,15 @@ function readSent(data: string): { readonly type: unknown; readonly value: unkno
   return { type: value["type"], value };
 }
 
-function openDraft(start: WireBlock): Draft {
+function openDraft(block: WireBlock): Draft {
+  const start = withoutNulls(block);
   const word = (field: string) => (typeof start[field] === "string" ? start[field] : "");
   return { start, text: word("text") || word("thinking"), signature: word("signature"), json: "" };
+}
+
+/** A text's `citations`: said of each, needed by none, and sent again with every request. */
+function withoutNulls(block: WireBlock): WireBlock {
+  return { ...Object.fromEntries(Object.entries(block).filter(([, value]) => value !== null)), type: block.type };
 }
 
 function extendDraft(drafts: ReadonlyMap<number, Draft>, { index, delta }: z.infer<typeof BlockDelta>): void {

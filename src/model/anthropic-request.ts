@@ -103,7 +103,7 @@ function toToolResult({ callId, text, isError, images = [] }: Observation, facts
   const content = isSeen
     ? [{ type: "text", text: orEmpty(text) } as const, ...images.map(toImage)]
     : orEmpty(text + describeUnseen(images));
-  return { type: "tool_result", tool_use_id: safeWord(callId), content, is_error: isError };
+  return { type: "tool_result", tool_use_id: safeWord(callId), content, ...(isError ? { is_error: true } : {}) };
 }
 
 function toImage({ mediaType, base64 }: Image): ImageBlockParam {

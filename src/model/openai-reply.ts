@@ -170,10 +170,27 @@ const ACCEPTED: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ["custom_tool_call", new Set(["type", "id", "call_id", "name", "input", "namespace", "caller"])],
 ]);
 
+/** Said by the vendor of each item, needed by none, and sent again with every request: what is no more than a default. */
 function toWire(item: WireItem): WireItem {
   const accepted = ACCEPTED.get(item.type);
-  const fields = Object.entries(item).filter(([field, value]) => accepted?.has(field) && value !== null);
-  return { ...Object.fromEntries(fields), type: item.type };
+  const fields = Object.entries(item).filter(
+    ([field, value]) => accepted?.has(field) && value !== null && !(field === "status" && isDefaultStatus(item, value)),
+  );
+  const wire = { ...Object.fromEntries(fields), type: item.type };
+  return item.type === "message" ? { ...wire, content: withoutEmptyLists(item["content"]) } : wire;
+}
+
+/** The patch tool's calls must have theirs. */
+function isDefaultStatus({ type }: WireItem, status: unknown): boolean {
+  return status === "completed" && type !== "apply_patch_call";
+}
+
+/** `annotations` and `logprobs` of a text. */
+function withoutEmptyLists(content: unknown): unknown {
+  const parts = z.array(z.looseObject({})).parse(content);
+  return parts.map((part) =>
+    Object.fromEntries(Object.entries(part).filter(([, value]) => !(Array.isArray(value) && value.length === 0))),
+  );
 }
 
 /** The vendor's input count holds cached and written tokens too. */

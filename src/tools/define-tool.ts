@@ -20,7 +20,7 @@ type Parts<T> = {
 export function defineTool<T>(parts: Parts<T>): Tool {
   const { name, native = null, effect, input, told, run } = parts;
   const { describedIn = new URL(`${name}.md`, import.meta.url) } = parts;
-  const { $schema: _, ...parameters } = z.toJSONSchema(told ?? input, { io: "input" });
+  const { $schema: _, ...parameters } = z.toJSONSchema(told ?? input, { io: "input", override: dropBounds });
   const description = readFileSync(describedIn, "utf8").trim();
   return {
     spec: { name, description, parameters, native },
@@ -28,4 +28,20 @@ export function defineTool<T>(parts: Parts<T>): Tool {
     input,
     run: (value, signal) => run(input.parse(value), signal),
   };
+}
+
+const BOUNDS = [
+  "minimum",
+  "maximum",
+  "exclusiveMinimum",
+  "exclusiveMaximum",
+  "minLength",
+  "maxLength",
+  "minItems",
+  "maxItems",
+];
+
+/** They cost a tenth of all the tools' tokens in each request. Whoever goes past one is told so, and why. */
+function dropBounds({ jsonSchema }: { readonly jsonSchema: object }): void {
+  for (const bound of BOUNDS) Reflect.deleteProperty(jsonSchema, bound);
 }

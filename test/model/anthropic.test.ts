@@ -58,9 +58,9 @@ test("another vendor's turn is rebuilt without thinking, and roles alternate wit
     {
       role: "user",
       content: [
-        { type: "tool_result", tool_use_id: "call_1", content: "src", is_error: false },
+        { type: "tool_result", tool_use_id: "call_1", content: "src" },
         { type: "tool_result", tool_use_id: "call_2", content: "bad patch", is_error: true },
-        { type: "tool_result", tool_use_id: "call_3", content: "(empty)", is_error: false },
+        { type: "tool_result", tool_use_id: "call_3", content: "(empty)" },
         { type: "text", text: "Time is short.", ...cached },
       ],
     },

@@ -157,17 +157,22 @@ const freeForm = {
   status: "completed",
 };
 
-test("items become parts, and go back with only the fields the input takes", async () => {
+test("items become parts, and go back with only the fields the input takes and that say more than a default", async () => {
+  const logged = { type: "output_text", text: "I look.", annotations: [], logprobs: [] };
+  const said = { type: "message", id: "msg_1", role: "assistant", status: "completed", content: [logged] };
   const reply = await read(
     done(reasoning),
     { type: "response.future_event" },
+    done(said),
     done({ ...ls, parsed_arguments: { command: "ls" } }),
     done(freeForm),
     completed,
   );
+  const { status: _, ...lsAgain } = ls;
   expect(reply).toEqual({
     parts: [
       { kind: "thinking", text: "Hm." },
+      { kind: "text", text: "I look." },
       call("call_1", "shell", { command: "ls" }),
       call("call_3", "apply_patch", "*** Beg"),
     ],
@@ -179,7 +184,8 @@ test("items become parts, and go back with only the fields the input takes", asy
       model: name,
       value: JSON.stringify([
         { type: "reasoning", id: "rs_1", summary: reasoning.summary, encrypted_content: "e" },
-        ls,
+        { type: "message", id: "msg_1", role: "assistant", content: [{ type: "output_text", text: "I look." }] },
+        lsAgain,
         { type: "custom_tool_call", id: "ctc_1", call_id: "call_3", name: "apply_patch", input: "*** Beg" },
       ]),
     },
