@@ -48,19 +48,21 @@ async function pushAgain(world: World): Promise<string> {
 test("a review at work on a commit that is no longer the head stops and says so; the new head is reviewed", async () => {
   await using world = await World.open({ wire: "anthropic", script, files: { "greet.sh": "echo hello\n" } });
   const { first } = await openPull(world);
-  await world.until(30_000, async () => (world.models.requests.length > 0 ? true : null));
+  const briefed = "SELECT 1 FROM pullwright.journal WHERE kind = 'briefed'";
+  await world.until(30_000, async () => ((await world.store.database.query(briefed)).length > 0 ? true : null));
   const second = await pushAgain(world);
   const tasks = await world.ended(2);
   expect(tasks.map(({ headSha, state }) => [headSha, state])).toEqual([
     [second, "succeeded"],
     [first, "superseded"],
   ]);
-  const checks = world.github.checkRuns(REPO).map(({ headSha, title, conclusion }) => [headSha, title, conclusion]);
+  const runs = world.github.checkRuns(REPO);
+  const checks = runs.map(({ head_sha, conclusion, output }) => [head_sha, output.title, conclusion]);
   expect(checks).toEqual([
     [first, "Superseded", "neutral"],
     [second, "Reviewed", "neutral"],
   ]);
-  expect(world.github.checkRuns(REPO)[0]?.summary).toContain(second);
+  expect(runs[0]?.output.summary).toContain(second);
   expect(world.github.reviewComments(REPO)).toHaveLength(1);
 }, 90_000);
 
