@@ -67,12 +67,15 @@ export function readEvent<T>(schema: z.ZodType<T>, value: unknown): T {
   throw new ModelError("server", `The model's stream held an event we cannot read: ${z.prettifyError(parsed.error)}`);
 }
 
-/** `retry-after-ms`, else `retry-after` in seconds. A date is not read: neither vendor sends one. */
+/** `retry-after-ms`, else `retry-after` (RFC 9110) in seconds or as a date, as proxies send it, by the clock of the sender's `date`. */
 export function readRetryAfterMs(headers: Headers | undefined): number | null {
   const ms = Number.parseFloat(headers?.get("retry-after-ms") ?? "");
   if (ms >= 0) return Math.ceil(ms);
-  const seconds = Number.parseFloat(headers?.get("retry-after") ?? "");
-  return seconds >= 0 ? Math.ceil(seconds * 1000) : null;
+  const after = headers?.get("retry-after") ?? "";
+  const seconds = Number.parseFloat(after);
+  if (seconds >= 0) return Math.ceil(seconds * 1000);
+  const waitMs = Date.parse(after) - Date.parse(headers?.get("date") ?? "");
+  return waitMs >= 0 ? waitMs : null;
 }
 
 /** Two headers with whole numbers, or null when the vendor sent none. */

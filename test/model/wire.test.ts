@@ -37,6 +37,9 @@ test.each<[Record<string, string>, number | null]>([
   [{ "retry-after": "2" }, 2_000],
   [{ "retry-after": "2", "retry-after-ms": "150.5" }, 151],
   [{ "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT" }, null],
+  [{ "retry-after": "Wed, 21 Oct 2026 07:28:09 GMT", date: "Wed, 21 Oct 2026 07:28:00 GMT" }, 9_000],
+  [{ "retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", date: "Wed, 21 Oct 2026 07:29:00 GMT" }, null],
+  [{ "retry-after": "soon", date: "Wed, 21 Oct 2026 07:29:00 GMT" }, null],
   [{}, null],
 ])("the vendor's wish is read from %j", (headers, expected) => {
   expect(readRetryAfterMs(new Headers(headers))).toBe(expected);
