@@ -3,6 +3,7 @@ import { z } from "zod";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { containerVariables, readContainerSettings, type ContainerSettings } from "./container-settings.ts";
 import { UserError } from "./failure.ts";
 import { modelVariables, readModelSettings, type ModelSettings } from "./model-settings.ts";
 
@@ -49,7 +50,9 @@ export type Settings = ModelSettings & {
   readonly dayLimits: DayLimits;
   /** Where alerts and digests about money are posted; null for comments and the log. */
   readonly alertUrl: string | null;
-  readonly sandboxDriver: "bubblewrap" | "host";
+  readonly sandboxDriver: "bubblewrap" | "container" | "host";
+  /** null for the other drivers. */
+  readonly sandboxContainer: ContainerSettings | null;
   /** Host folders bound read-only into the sandbox as /opt/NAME, NAME/bin on its PATH (language tool chains). */
   readonly sandboxTools: readonly string[];
   /** Variables that only a run's set-up gets, such as a private registry's token. Their values are never published or logged. */
@@ -89,7 +92,8 @@ const Environment = z.object({
   PULLWRIGHT_USD_PER_DAY: z.coerce.number().positive().max(100_000).default(100),
   PULLWRIGHT_USD_PER_REPO_DAY: z.coerce.number().positive().max(100_000).default(50),
   PULLWRIGHT_ALERT_URL: url.optional(),
-  PULLWRIGHT_SANDBOX: z.enum(["bubblewrap", "host"]).default("bubblewrap"),
+  PULLWRIGHT_SANDBOX: z.enum(["bubblewrap", "container", "host"]).default("bubblewrap"),
+  ...containerVariables,
   PULLWRIGHT_SANDBOX_TOOLS: text.optional(),
   PULLWRIGHT_NO_SANDBOX: text.optional(),
   PULLWRIGHT_SETUP_ENV: text
@@ -140,6 +144,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     dayLimits: { repoUsdMax: e.PULLWRIGHT_USD_PER_REPO_DAY, installationUsdMax: e.PULLWRIGHT_USD_PER_DAY },
     alertUrl: readAlertUrl(e),
     sandboxDriver: e.PULLWRIGHT_SANDBOX,
+    sandboxContainer: e.PULLWRIGHT_SANDBOX === "container" ? readContainerSettings(e) : null,
     sandboxTools: e.PULLWRIGHT_SANDBOX_TOOLS?.split(":").filter((path) => path !== "") ?? [],
     setUpSecrets: readSetUpSecrets(e.PULLWRIGHT_SETUP_ENV?.split(",") ?? [], present),
     logLevel: e.PULLWRIGHT_LOG,

@@ -36,6 +36,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   probot: /^src\/webhook\//,
   pg: /^src\/store\//,
   "pg-boss": /^src\/queue\//,
+  dockerode: /^src\/sandbox\/container-engine\.ts$/,
   "simple-git": /^src\/workspace\/git\.ts$/,
 };
 

@@ -23,6 +23,9 @@ const MEASURE_MS_MAX = 60_000;
 /** Whoever fills it: below this, or below half of what was free, commands stop before the host's database fails. */
 const FREE_BYTES_MIN = 1024 * 1024 * 1024;
 
+/** Processes above all that a command runs, on this machine; null while they are not known. */
+type Roots = number | readonly number[] | null;
+
 type Usage = { readonly bytes: number; readonly files: number };
 
 export class DiskWatch {
@@ -54,7 +57,7 @@ export class DiskWatch {
   }
 
   /** Calls `exceeded` while the limit is; returns how to stop. What one command wrote counts for the next. */
-  watch(namespacePid: () => number | null, exceeded: () => void): () => void {
+  watch(namespacePid: () => Roots, exceeded: () => void): () => void {
     let isWatching = true;
     this.#freeThen = freeSpace(this.#folders[0]) ?? this.#freeThen;
     const poll = async () => {
@@ -78,14 +81,14 @@ export class DiskWatch {
     };
   }
 
-  async #isExceeded(namespacePid: number | null): Promise<boolean> {
+  async #isExceeded(roots: Roots): Promise<boolean> {
     const free = freeSpace(this.#folders[0]);
     if (free === null) return false;
     if (free.bytes < this.#floor) return true;
     const gone = { bytes: this.#freeThen.bytes - free.bytes, files: this.#freeThen.files - free.files };
     if (!this.#isWorthMeasuring(gone)) return false;
     const startedAt = performance.now();
-    const [before, used] = await Promise.all([this.#before, measure(this.#folders, namespacePid)]);
+    const [before, used] = await Promise.all([this.#before, measure(this.#folders, roots)]);
     const isFull =
       used.bytes - before.bytes > this.#limits.workspaceBytesMax ||
       used.files - before.files > this.#limits.workspaceFilesMax;
@@ -114,10 +117,10 @@ function freeSpace(folder: string): Usage | null {
   }
 }
 
-async function measure(folders: readonly string[], namespacePid: number | null): Promise<Usage> {
+async function measure(folders: readonly string[], roots: Roots): Promise<Usage> {
   const [bytes, files] = await Promise.all([sum(["-B1"], folders), sum(["--inodes"], folders)]);
   const device = (await lstat(folders[0] ?? "").catch(() => null))?.dev;
-  const unlinked = namespacePid === null || device === undefined ? 0 : unlinkedBytes(namespacePid, device);
+  const unlinked = roots === null || device === undefined ? 0 : unlinkedBytes(roots, device);
   return { bytes: bytes + unlinked, files };
 }
 

@@ -2,19 +2,27 @@
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const FILES = {
-  passwd:
-    "root:x:0:0:root:/root:/bin/sh\nagent:x:1000:1000:agent:/home/agent:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-  group: "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n",
-  hosts: "127.0.0.1 localhost sandbox\n::1 localhost\n",
-  hostname: "sandbox\n",
-  "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
-  // Empty, not missing: some resolvers then ask 127.0.0.1, but none hangs on a name server it cannot reach.
-  "resolv.conf": "",
-  // The files belong to another uid than the one git sees when the workspace is a person's own checkout.
-  gitconfig:
-    "[safe]\n\tdirectory = *\n[user]\n\tname = agent\n\temail = agent@sandbox.invalid\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n",
-};
+type SandboxUser = { readonly uid: number; readonly gid: number };
+
+/** What bubblewrap numbers it. */
+const INNER: SandboxUser = { uid: 1000, gid: 1000 };
+
+/** By name; `user` is as it is numbered inside. */
+export function etcFiles({ uid, gid }: SandboxUser): Readonly<Record<string, string>> {
+  const root = uid === 0 ? "" : "root:x:0:0:root:/root:/bin/sh\n";
+  return {
+    passwd: `${root}agent:x:${uid}:${gid}:agent:/home/agent:/bin/bash\nnobody:x:65534:65534:nobody:/:/bin/false\n`,
+    group: `${gid === 0 ? "" : "root:x:0:\n"}agent:x:${gid}:\nnogroup:x:65534:\n`,
+    hosts: "127.0.0.1 localhost sandbox\n::1 localhost\n",
+    hostname: "sandbox\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
+    // Empty, not missing: some resolvers then ask 127.0.0.1, but none hangs on a name server it cannot reach.
+    "resolv.conf": "",
+    // The files belong to another uid than the one git sees when the workspace is a person's own checkout.
+    gitconfig:
+      "[safe]\n\tdirectory = *\n[user]\n\tname = agent\n\temail = agent@sandbox.invalid\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n",
+  };
+}
 
 /** Of the host's /etc: no secrets, and programs fail without them (linker, time zone, port names). */
 const COPIED = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "protocols", "services"];
@@ -27,7 +35,7 @@ const BOUND = ["alternatives", "ssl/certs"];
  */
 export function writeEtcFolder(folder: string): readonly string[] {
   mkdirSync(folder, { mode: 0o755 });
-  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(folder, name), text, { mode: 0o644 });
+  for (const [name, text] of Object.entries(etcFiles(INNER))) writeFileSync(join(folder, name), text, { mode: 0o644 });
   for (const path of COPIED.filter(isOnHost)) {
     cpSync(join("/etc", path), join(folder, path), { recursive: true, dereference: true });
   }

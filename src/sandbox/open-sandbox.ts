@@ -2,10 +2,13 @@
 import { rgPath } from "@vscode/ripgrep";
 import type { Settings } from "../settings.ts";
 import { bubblewrapSandbox } from "./bubblewrap.ts";
+import { containerSandbox } from "./container.ts";
 import { hostSandbox } from "./host.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-export function openSandbox(settings: Pick<Settings, "sandboxDriver" | "sandboxTools">): Sandbox {
+type Chosen = Pick<Settings, "sandboxDriver" | "sandboxTools" | "sandboxContainer">;
+
+export function openSandbox(settings: Chosen): Sandbox {
   const tools = {
     tools: settings.sandboxTools,
     binaries: [
@@ -13,5 +16,6 @@ export function openSandbox(settings: Pick<Settings, "sandboxDriver" | "sandboxT
       { name: "node", path: process.execPath },
     ],
   };
+  if (settings.sandboxContainer !== null) return containerSandbox(tools, settings.sandboxContainer);
   return settings.sandboxDriver === "host" ? hostSandbox(tools) : bubblewrapSandbox(tools);
 }

@@ -39,10 +39,10 @@ export function residentBytes(pid: number): number {
   }, 0);
 }
 
-/** Bytes on one disk of files that the process and all below it hold open though no folder names them any more. */
-export function unlinkedBytes(pid: number, device: number): number {
+/** Bytes on one disk of files that the processes and all below them hold open though no folder names them any more. */
+export function unlinkedBytes(roots: number | readonly number[], device: number): number {
   const sizes = new Map<number, number>();
-  for (const next of treeOf(pid)) {
+  for (const next of [roots].flat().flatMap(treeOf)) {
     for (const fd of listQuietly(`/proc/${next}/fd`)) {
       const stats = statQuietly(`/proc/${next}/fd/${fd}`);
       if (stats?.dev === device && stats.nlink === 0) sizes.set(stats.ino, stats.blocks * 512);

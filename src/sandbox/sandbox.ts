@@ -72,7 +72,7 @@ export type SandboxFeature = {
 };
 
 export interface Sandbox {
-  readonly driver: "bubblewrap" | "host";
+  readonly driver: "bubblewrap" | "container" | "host";
   check(): Promise<readonly SandboxFeature[]>;
   open(opening: SandboxOpening): Promise<SandboxSession>;
 }

@@ -93,6 +93,12 @@ const REFUSED: readonly (readonly [name: string, x64: number, arm64: number | nu
 /** Programs that probe for them fall back on ENOSYS but not always on EPERM. openat2 keeps its mode behind a pointer. */
 const MISSING: readonly string[] = ["io_uring_enter", "io_uring_register", "io_uring_setup", "openat2"];
 
+/** By name, for engines that build the filter themselves. Their library calls `sysctl` by its kernel name. */
+export const REFUSED_CALLS = REFUSED.map(([name]) => ({
+  name: name === "sysctl" ? "_sysctl" : name,
+  errno: errnoOf(name),
+}));
+
 type Machine = Omit<CallNumbers, "refused">;
 
 const X64: Machine = {

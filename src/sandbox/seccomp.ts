@@ -22,31 +22,31 @@ const CALL = 0;
 const ARCH = 4;
 const argument = (index: number) => 16 + 8 * index;
 
-const EPERM = 1;
+export const EPERM = 1;
 const EINVAL = 22;
-const ENOSYS = 38;
-const EAFNOSUPPORT = 97;
+export const ENOSYS = 38;
+export const EAFNOSUPPORT = 97;
 
 // AF_UNIX, AF_INET, AF_INET6: what tests open. AF_VSOCK reaches the hypervisor whatever the network
 // namespace; AF_ALG, AF_PACKET and the rest are kernel surface nobody's build needs.
-const FAMILIES = [1, 2, 10];
-const AF_NETLINK = 16;
+export const FAMILIES = [1, 2, 10];
+export const AF_NETLINK = 16;
 /** Listing interfaces (getifaddrs, `ip`); every other netlink protocol is refused. */
-const NETLINK_ROUTE = 0;
+export const NETLINK_ROUTE = 0;
 
 /** CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET. (clone cannot carry CLONE_NEWTIME.) */
-const NEW_NAMESPACES = 0x7e020000;
+export const NEW_NAMESPACES = 0x7e020000;
 
 /** They type into, or paste from, the terminal of whoever started the server. */
-const TIOCSTI = 0x5412;
-const TIOCLINUX = 0x541c;
+export const TIOCSTI = 0x5412;
+export const TIOCLINUX = 0x541c;
 
 /** S_ISUID | S_ISGID: on the host such a file would lend its owner's rights to whoever runs it. */
-const SETS_ID = 0o6000;
+export const SETS_ID = 0o6000;
 /** O_CREAT | __O_TMPFILE, the same numbers on both machines. */
-const MAKES_FILE = 0x40 | 0x400000;
+export const MAKES_FILE = 0x40 | 0x400000;
 /** PostgreSQL asks for 56 bytes. A larger segment is memory that no process's count shows. */
-const SEGMENT_BYTES_MAX = 1024 * 1024;
+export const SEGMENT_BYTES_MAX = 1024 * 1024;
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number];
 

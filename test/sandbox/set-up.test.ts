@@ -107,8 +107,10 @@ test("limits are lowered to what this process may give", () => {
 });
 
 test("the settings choose the driver", () => {
-  expect(openSandbox({ sandboxDriver: "bubblewrap", sandboxTools: [] }).driver).toBe("bubblewrap");
-  expect(openSandbox({ sandboxDriver: "host", sandboxTools: [] }).driver).toBe("host");
+  expect(openSandbox({ sandboxDriver: "bubblewrap", sandboxTools: [], sandboxContainer: null }).driver).toBe(
+    "bubblewrap",
+  );
+  expect(openSandbox({ sandboxDriver: "host", sandboxTools: [], sandboxContainer: null }).driver).toBe("host");
 });
 
 test("a sandbox dies with its worker, and the next worker cleans up", async () => {

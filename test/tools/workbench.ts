@@ -17,7 +17,7 @@ type Opening = {
   readonly driver?: Driver;
   /** Path -> content. */
   readonly files?: Readonly<Record<string, string | Buffer>>;
-} & Partial<Pick<ToolsetOpening, "goal" | "editing" | "limits" | "mustRead">>;
+} & Partial<Pick<ToolsetOpening, "goal" | "editing" | "limits" | "mustRead" | "sees" | "browser">>;
 
 export async function openWorkbench({ driver = "bubblewrap", files = {}, ...over }: Opening = {}) {
   const base = await mkdtemp(join(tmpdir(), "pw-tools-"));
@@ -27,7 +27,7 @@ export async function openWorkbench({ driver = "bubblewrap", files = {}, ...over
     await mkdir(dirname(join(dir, path)), { recursive: true });
     await writeFile(join(dir, path), content);
   }
-  const sandbox = openSandbox({ sandboxDriver: driver, sandboxTools: [] });
+  const sandbox = openSandbox({ sandboxDriver: driver, sandboxTools: [], sandboxContainer: null });
   const session = await sandbox.open({
     workspaceDir: dir,
     readOnlyPaths: [],

@@ -1,0 +1,115 @@
+/** One container from its start to its removal, and the talk with its process 1. */
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { TransientError } from "../failure.ts";
+import type { Engine, EngineContainer, EngineExec, ExecPlan } from "./container-engine.ts";
+import { readFrames } from "./container-output.ts";
+import { type ContainerPlan, IDLE_SECONDS } from "./container-plan.ts";
+
+/** What process 1 sees. */
+export type Look = {
+  /** Beside itself. */
+  readonly processes: number;
+  /** Files in scratch folders, and System V objects. */
+  readonly left: number;
+  /** Since the container's start. */
+  readonly oomKills: number;
+};
+
+/** Bash answers in a millisecond; under a fork bomb it waits its turn. */
+const LOOK_MS_MAX = 10_000;
+/** The engine removes an ended container by itself, after its mounts. */
+const GONE_MS_MAX = 30_000;
+const GONE_POLL_MS = 20;
+/** Process 1 ends a command this long after we should have done it. */
+const DEADLINE_GRACE_SECONDS = 30;
+
+export class Container {
+  /** Exit status of process 1, null when nobody knows; nothing is left inside then. */
+  readonly ended: Promise<number | null>;
+  readonly #container: EngineContainer;
+  readonly #talk: Duplex;
+  #said = "";
+  #answered = Promise.withResolvers<string>();
+  #isEnded = false;
+  #removal: Promise<void> | null = null;
+
+  private constructor(container: EngineContainer, talk: Duplex) {
+    this.#container = container;
+    this.#talk = talk;
+    this.ended = container.exited();
+    void this.ended.then(() => (this.#isEnded = true));
+    talk.on("error", () => {}); // Its end is what `ended` tells.
+    readFrames(talk, (bytes) => this.#hear(bytes.toString()));
+  }
+
+  static async start(engine: Engine, plan: ContainerPlan): Promise<Container> {
+    const made = await engine.create(plan);
+    try {
+      // Connected before the start: what is not connected to when it begins has no input, and ends.
+      const container = new Container(made, await made.attach());
+      await made.start();
+      await container.look();
+      return container;
+    } catch (error) {
+      await made.remove();
+      throw error;
+    }
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** Process 1 as this machine numbers it. */
+  pid(): Promise<number> {
+    return this.#container.pid();
+  }
+
+  exec(plan: ExecPlan): Promise<EngineExec> {
+    return this.#container.exec(plan);
+  }
+
+  /** Before each command: process 1 ends everything somewhat later than this. null: there is none now. */
+  setDeadline(timeoutMs: number | null): void {
+    const seconds = timeoutMs === null ? IDLE_SECONDS : Math.ceil(timeoutMs / 1000) + DEADLINE_GRACE_SECONDS;
+    this.#talk.write(`${seconds}\n`);
+  }
+
+  /** Throws TransientError when process 1 has ended or does not answer. */
+  async look(): Promise<Look> {
+    this.#answered = Promise.withResolvers();
+    this.#talk.write("look\n");
+    const silence = delay(LOOK_MS_MAX, null, { ref: false });
+    const answer = await Promise.race([this.#answered.promise, this.ended.then(() => null), silence]);
+    const found = /^(\d+) (\d+) (\d+)$/.exec(answer ?? "");
+    if (found === null) throw new TransientError(`The container's process 1 did not answer: ${answer ?? "(nothing)"}`);
+    const [, processes, left, oomKills] = found.map(Number);
+    return { processes: processes ?? 0, left: left ?? 0, oomKills: oomKills ?? 0 };
+  }
+
+  /** Ends everything in it. Resolves when it is gone, mounts and all; TransientError when it stays. */
+  end(): Promise<void> {
+    return (this.#removal ??= this.#remove());
+  }
+
+  async #remove(): Promise<void> {
+    await this.#container.kill();
+    await this.#container.remove();
+    this.#talk.destroy();
+    for (let waitedMs = 0; waitedMs < GONE_MS_MAX; waitedMs += GONE_POLL_MS) {
+      if (!(await this.#container.exists())) return;
+      await delay(GONE_POLL_MS);
+    }
+    throw new TransientError(`A container was still there ${GONE_MS_MAX} ms after its end.`);
+  }
+
+  #hear(text: string): void {
+    this.#said += text;
+    const end = this.#said.indexOf("\n");
+    if (end < 0) return;
+    const line = this.#said.slice(0, end);
+    this.#said = this.#said.slice(end + 1);
+    this.#answered.resolve(line);
+  }
+}
