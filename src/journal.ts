@@ -173,7 +173,8 @@ export type JournalEntry =
   | ({ readonly kind: "estimated" } & CostEstimate)
   | { readonly kind: "verified"; readonly command: CommandRun }
   | { readonly kind: "model-retried"; readonly model: string; readonly reason: string; readonly waitMs: number }
-  | { readonly kind: "published"; readonly role: string; readonly url: string }
+  /** `note` is Markdown of ours: how it came to be, when that was not the plain way. */
+  | { readonly kind: "published"; readonly role: string; readonly url: string; readonly note?: string }
   | { readonly kind: "finished"; readonly outcome: Outcome };
 
 /** An entry with its place in the stream: `seq` starts at 1 and has no gaps, `at` is epoch milliseconds. */

@@ -153,6 +153,7 @@ export async function openRunParts(settings: Settings, database: Database, log: 
     dayLimits: settings.dayLimits,
     setUp: openSetUp(settings),
     runsDir: join(settings.dataDir, "runs"),
+    resultsDir: join(settings.dataDir, "results"),
     limits: settings.limits,
     secrets,
   };
@@ -176,8 +177,8 @@ function reviewingModels(settings: Settings, database: Database, secrets: readon
 }
 
 function withRecords(parts: RunParts, database: Database, task: TaskRun["task"], attempt: number): TaskRun {
-  const { secrets, now, dayLimits } = parts;
-  return { task, attempt, records: openRecords(database, task, { attempt, now, secrets, dayLimits }) };
+  const { secrets, now, dayLimits, resultsDir } = parts;
+  return { task, attempt, records: openRecords(database, task, { attempt, now, secrets, dayLimits, resultsDir }) };
 }
 
 /** The App's own name is asked of GitHub. While GitHub is away deliveries are taken all the same, under the usual name. */

@@ -61,4 +61,10 @@ export type PushTarget =
   | { readonly kind: "pull-head"; readonly branch: string; readonly expected: string };
 
 /** What a publication became: `ref` finds it again (comment id, pull number, commit). */
-export type Published = { readonly role: string; readonly ref: string; readonly url: string };
+export type Published = {
+  readonly role: string;
+  readonly ref: string;
+  readonly url: string;
+  /** What a reader must know of how it came to be; Markdown of ours. */
+  readonly note?: string;
+};

@@ -2,6 +2,7 @@
 import type { ForgeReader, ForgeWriter } from "./forge.ts";
 import { openSelf, readGrants, type Grants } from "./github-app.ts";
 import { openClients, type GitHubOptions } from "./github-client.ts";
+import { openDeliveryLog, type DeliveryLog } from "./github-deliveries.ts";
 import { createReader } from "./github-reader.ts";
 import { createWriter } from "./github-writer.ts";
 
@@ -12,6 +13,8 @@ export type GitHubForge = {
   readonly appSlug: () => Promise<string>;
   /** What the App was granted, for doctor. */
   readonly grants: () => Promise<Grants>;
+  /** What GitHub sent, or tried to send. */
+  readonly deliveryLog: DeliveryLog;
 };
 
 /** Speaks to nobody until it is asked something. Throws UserError when the private key is none. */
@@ -23,5 +26,6 @@ export function openForge(options: GitHubOptions): GitHubForge {
     writer: createWriter(clients, self),
     appSlug: self.slug,
     grants: () => readGrants(clients),
+    deliveryLog: openDeliveryLog(clients),
   };
 }

@@ -2,6 +2,7 @@
  * The only writer to the forge. Each publication is done once per task and role: its intent is recorded, an earlier effect is
  * looked up before a new one is made, and a worker that lost its lease is stopped before each write.
  */
+import { createHash } from "node:crypto";
 import type { ForgeWriter, Written } from "../forge/forge.ts";
 import { unreachable } from "../failure.ts";
 import { withMarker } from "../policy/redact.ts";
@@ -10,7 +11,9 @@ import type { Ledgered } from "../store/publications.ts";
 import type { Task } from "../task.ts";
 import { OWN_MARKER } from "../trigger/decide.ts";
 import type { Mirror } from "../workspace/mirror.ts";
-import { pushCommit, type PushRecord } from "./push.ts";
+import { pushCommit, type Push } from "./push.ts";
+import { commitsOf, readPushRecord } from "./push-record.ts";
+import { planRescue, pushOrRescue } from "./rescue.ts";
 
 /** The publications of one task, in durable storage. */
 export type PublicationLog = {
@@ -30,14 +33,35 @@ export type Desk = {
 };
 
 /** Does one publication, or finds it done. Throws UserError with where the matter lies, TransientError to be tried again. */
-export async function perform(desk: Desk, publication: Publication): Promise<Published> {
+export async function perform(lent: Desk, publication: Publication): Promise<Published> {
+  // Before each write: between the look and the write, and between two tries of one write, another worker may take over.
+  const desk = { ...lent, writer: lent.writer.fenced(lent.assertCurrent) };
+  const { role } = publication;
   await desk.assertCurrent();
-  const known = await desk.log.find(publication.role);
+  const known = await desk.log.find(role);
+  const intent = { kind: publication.kind, digest: digestOf(publication) };
+  if (known?.state === "done" && isSame(known.intent, publication, intent.digest)) return published(publication, known);
   // A push records its own intent, which must name the commit.
-  if (publication.kind !== "push") await desk.log.intend(publication.role, { kind: publication.kind });
-  const written = await write(desk, publication, known?.state === "done" ? known.ref : null);
-  await desk.log.complete(publication.role, written);
-  return { role: publication.role, ...written };
+  if (publication.kind !== "push") await desk.log.intend(role, intent);
+  const written = await write(desk, publication, known?.ref ?? null);
+  await desk.log.complete(role, written);
+  return published(publication, written);
+}
+
+function digestOf(publication: Publication): string {
+  return createHash("sha256").update(JSON.stringify(publication)).digest("hex");
+}
+
+/** Whether what was done is this very thing: people may have edited, closed or deleted it since, and it stays as they left it. */
+function isSame(intent: unknown, publication: Publication, digest: string): boolean {
+  if (publication.kind === "push") return commitsOf(readPushRecord(intent), publication.commit).length > 0;
+  return typeof intent === "object" && intent !== null && "digest" in intent && intent.digest === digest;
+}
+
+function published(publication: Publication, { ref, url }: Written): Published {
+  const isReplayed = publication.kind === "push" && !url.endsWith(`/${publication.commit}`);
+  const note = `\`${ref}\` had moved while I was working, so the change was made again on its new head; it fitted without a conflict.`;
+  return { role: publication.role, ref, url, ...(isReplayed ? { note } : {}) };
 }
 
 /** `ref` is what an earlier attempt recorded; without it the forge is asked, since a worker may die between effect and record. */
@@ -77,17 +101,37 @@ async function writeComment(
   return writer.createComment(task.repo, it.place, body);
 }
 
-async function writePush(desk: Desk, it: Extract<Publication, { kind: "push" }>): Promise<Written> {
-  if (desk.mirror === null) throw new Error("a push needs the repository that holds its commit");
-  const known = await desk.log.find(it.role);
+/** A pull request's branch is others', too: what it does not take goes beside it. */
+async function writePush(desk: Desk, it: Push): Promise<Written> {
+  if (it.to.kind === "own-branch") return pushAs(desk, it);
+  const { thread } = desk.task;
+  const rescue = planRescue(it, { number: thread.number, suffix: suffixOf(desk.task) });
+  return pushOrRescue(
+    () => pushAs(desk, it),
+    async () => {
+      const pushed = await pushAs(desk, rescue);
+      await desk.log.complete(rescue.role, pushed);
+      return pushed;
+    },
+  );
+}
+
+async function pushAs({ mirror, log, writer, task, assertCurrent }: Desk, it: Push): Promise<Written> {
+  if (mirror === null) throw new Error("a push needs the repository that holds its commit");
+  const known = await log.find(it.role);
   return pushCommit(it, {
-    mirror: desk.mirror,
-    access: await desk.writer.pushAccess(desk.task.repo),
-    fallbackSuffix: desk.task.id.slice(0, 6),
-    earlier: known?.intent ?? null,
-    intend: (record: PushRecord) => desk.log.intend(it.role, record),
-    assertCurrent: desk.assertCurrent,
+    mirror,
+    openAccess: () => writer.pushAccess(task.repo),
+    readFacts: (branch) => writer.pushFacts(task.repo, branch),
+    fallbackSuffix: suffixOf(task),
+    earlier: readPushRecord(known?.intent),
+    intend: (record) => log.intend(it.role, record),
+    assertCurrent,
   });
+}
+
+function suffixOf({ id }: Pick<Task, "id">): string {
+  return id.slice(0, 6);
 }
 
 async function writePull(desk: Desk, it: Extract<Publication, { kind: "pull" }>, ref: string | null): Promise<Written> {

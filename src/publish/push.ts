@@ -1,96 +1,140 @@
-/** Pushes one commit to one branch, never over someone else's work: the remote branch must be where we last saw or left it. */
-import { z } from "zod";
-import { UserError } from "../failure.ts";
-import type { GitAccess, Written } from "../forge/forge.ts";
+/**
+ * Pushes one commit to one branch, once, and never over someone else's work: a branch that moved gets the commit made again on its
+ * new head, one that refuses it leaves the work on a branch of our own.
+ */
+import { TransientError, UserError } from "../failure.ts";
+import type { GitAccess, PushFacts, Written } from "../forge/forge.ts";
 import type { Publication } from "../publication.ts";
-import { git, GitError, gitOverNetwork, requireSafeRef } from "../workspace/git.ts";
+import { requireSafeRef } from "../workspace/git.ts";
 import type { Mirror } from "../workspace/mirror.ts";
+import { fetchBranch, isAncestor, readBranch, readPushed, replay, tryPush, type Remote } from "./push-git.ts";
+import { commitsOf, noteCommit, type PushRecord } from "./push-record.ts";
+import { classifyRefusal, PushRefused, readClosedDoor } from "./refusal.ts";
 
-type Push = Extract<Publication, { kind: "push" }>;
-
-/** Written before each push: the branch the task took and every commit it ever meant to put there. */
-const PushRecord = z.object({ branch: z.string(), commits: z.array(z.string()) });
-export type PushRecord = z.infer<typeof PushRecord>;
+export type Push = Extract<Publication, { kind: "push" }>;
 
 export type Pushing = {
   readonly mirror: Mirror;
-  readonly access: GitAccess;
+  readonly openAccess: () => Promise<GitAccess>;
+  readonly readFacts: (branch: string) => Promise<PushFacts>;
   /** Appended to a branch name that is already taken by someone else. */
   readonly fallbackSuffix: string;
-  readonly earlier: unknown;
+  readonly earlier: PushRecord | null;
   readonly intend: (record: PushRecord) => Promise<void>;
   readonly assertCurrent: () => Promise<void>;
 };
 
-/** Resolves to the branch pushed (`ref`) and where to see the commit. Throws UserError when the branch has moved. */
+/** Whoever pushes more often than this while we do is a machine, and will go on. */
+const TRIES_MAX = 4;
+
+/** Resolves to the branch pushed (`ref`) and where to see the commit. Throws PushRefused with the reason, TransientError to be tried again. */
 export async function pushCommit(push: Push, pushing: Pushing): Promise<Written> {
-  const earlier = PushRecord.nullable().parse(pushing.earlier);
-  const { branch, found } = await chooseBranch(push, pushing, earlier);
-  const url = `${pushing.access.url.replace(/\.git$/, "")}/commit/${push.commit}`;
-  await pushing.intend({ branch, commits: [...(earlier?.commits ?? []), push.commit] });
-  if (found === push.commit) return { ref: branch, url };
-  await pushing.assertCurrent();
-  // An empty expectation means "must not exist": the branch may have been made since we looked.
-  const lease = `--force-with-lease=refs/heads/${branch}:${found ?? ""}`;
+  const { branch } = push.to;
+  const remote = { mirror: pushing.mirror, access: await openAccess(pushing, branch) };
+  let record = pushing.earlier;
+  let isCut = false;
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const step = await orClosed(pushing, branch, () => nextStep(push, { ...pushing, remote, record }));
+    if (step.kind === "done") return written(remote.access, step.branch, step.commit);
+    if (step.kind === "moved") continue;
+    record = noteCommit(record, { branch: step.branch, commit: step.commit, work: push.commit });
+    await pushing.intend(record);
+    await pushing.assertCurrent();
+    const end = await tryPush(remote, step);
+    if (end === "pushed") return written(remote.access, step.branch, step.commit);
+    // The forge knows better than the answer that did or did not come.
+    const now = await orClosed(pushing, branch, () => readBranch(remote, step.branch));
+    if (now === step.commit) return written(remote.access, step.branch, step.commit);
+    if (end === "refused" && now === step.found) throw await explain(pushing, step);
+    isCut = end === "cut";
+  }
+  if (isCut) throw new TransientError("GitHub broke off every push");
+  throw new PushRefused({ kind: "moving", branch });
+}
+
+type Step =
+  | { readonly kind: "done"; readonly branch: string; readonly commit: string }
+  | { readonly kind: "push"; readonly branch: string; readonly commit: string; readonly found: string | null }
+  /** While we looked. */
+  | { readonly kind: "moved" };
+
+type Looking = Pushing & { readonly remote: Remote; readonly record: PushRecord | null };
+
+function nextStep(push: Push, looking: Looking): Promise<Step> {
+  requireSafeRef(push.to.branch);
+  return push.to.kind === "own-branch" ? stepOwn(push, looking) : stepHead(push, looking);
+}
+
+/** The branch an earlier attempt took, else the first that is free. Only there may a commit of ours be replaced by another. */
+async function stepOwn(push: Push, { remote, record, fallbackSuffix }: Looking): Promise<Step> {
+  const { branch: wanted } = push.to;
+  const names = [...(record ? [record.branch] : []), wanted, `${wanted}-${fallbackSuffix}`];
+  for (const branch of new Set(names)) {
+    const found = await readBranch(remote, branch);
+    if (found === push.commit) return { kind: "done", branch, commit: push.commit };
+    const isOurs = found === null || (record?.branch === branch && record.commits.includes(found));
+    if (isOurs) return { kind: "push", branch, commit: push.commit, found };
+    const commit = await findBelow(push, { remote, record, branch, found });
+    if (commit !== null) return { kind: "done", branch, commit };
+  }
+  throw new PushRefused({ kind: "taken", branch: wanted });
+}
+
+/** Onto the head as it is now: as it was, or by the same change made again on top of what others pushed. */
+async function stepHead(push: Push, { remote, record }: Looking): Promise<Step> {
+  const { branch } = push.to;
+  const found = await readBranch(remote, branch);
+  if (found === null) throw new PushRefused({ kind: "branch-gone", branch });
+  if (commitsOf(record, push.commit).includes(found)) return { kind: "done", branch, commit: found };
+  if (!(await fetchBranch(remote, branch, found))) return { kind: "moved" };
+  const below = await findBelow(push, { remote, record, branch, found });
+  if (below !== null) return { kind: "done", branch, commit: below };
+  if (await isAncestor(remote.mirror, found, push.commit)) return { kind: "push", branch, commit: push.commit, found };
+  const again = await replay(remote.mirror, push.commit, found);
+  if (again.kind === "conflict") throw new PushRefused({ kind: "moved", branch, conflicts: again.paths });
+  if (again.kind === "empty") return { kind: "done", branch, commit: found };
+  return { kind: "push", branch, commit: again.commit, found };
+}
+
+type Below = Pick<Looking, "remote" | "record"> & { readonly branch: string; readonly found: string };
+
+/** Our commit of this work in a branch that went on after we had pushed it and were lost; null when it is not there. */
+async function findBelow(push: Push, { remote, record, branch, found }: Below): Promise<string | null> {
+  const ours = record?.branch === branch ? commitsOf(record, push.commit) : [];
+  if (ours.length === 0 || !(await fetchBranch(remote, branch, found))) return null;
+  for (const commit of ours) if (await isAncestor(remote.mirror, commit, found)) return commit;
+  return null;
+}
+
+/** A token that is refused may be a permission that was taken away, or a repository that went. */
+async function openAccess(pushing: Pushing, branch: string): Promise<GitAccess> {
   try {
-    await git(
-      { gitDir: pushing.mirror.gitDir, workTree: null },
-      ["push", "--quiet", lease, "--end-of-options", pushing.access.url, `${push.commit}:refs/heads/${branch}`],
-      { access: pushing.access },
-    );
+    return await pushing.openAccess();
   } catch (error) {
-    if (!(error instanceof GitError)) throw error;
-    await explainRefusal(push, pushing, { branch, found }, error);
+    if (!(error instanceof UserError)) throw error;
+    const closed = readClosedDoor(await pushing.readFacts(branch));
+    throw closed === null ? error : new PushRefused(closed);
   }
-  return { ref: branch, url };
 }
 
-/**
- * Why a push failed, told from what the forge answers now and never from git's text, which an attacker can shape.
- * Returns only when the commit arrived after all (the answer was lost). An unreachable forge throws TransientError.
- */
-async function explainRefusal(push: Push, pushing: Pushing, choice: Choice, error: GitError): Promise<void> {
-  const now = await readRemote(pushing, choice.branch);
-  if (now === push.commit) return;
-  if (now !== choice.found) throw moved(choice.branch);
-  throw new UserError(
-    `GitHub refused the push to \`${choice.branch}\`. A ruleset or branch protection may forbid it, or the change touches ` +
-      "workflow files, for which I have no permission. The work is below as a patch.",
-    { cause: error },
-  );
-}
-
-function moved(branch: string): UserError {
-  return new UserError(
-    `The branch \`${branch}\` moved while I was working, so nothing was pushed. The work is below as a patch; ` +
-      "ask again to redo it on the new head.",
-  );
-}
-
-type Choice = { readonly branch: string; readonly found: string | null };
-
-async function chooseBranch(push: Push, pushing: Pushing, earlier: PushRecord | null): Promise<Choice> {
-  const { to } = push;
-  const isOurs = (sha: string) => sha === push.commit || (earlier?.commits.includes(sha) ?? false);
-  if (to.kind === "pull-head") {
-    const branch = requireSafeRef(to.branch);
-    const found = await readRemote(pushing, branch);
-    if (found === to.expected || (found !== null && isOurs(found))) return { branch, found };
-    throw moved(branch);
+/** git cannot say why it was not let in; when the API does not know a reason either, it was the network. */
+async function orClosed<T>(pushing: Pushing, branch: string, look: () => Promise<T>): Promise<T> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!(error instanceof TransientError)) throw error;
+    const closed = readClosedDoor(await pushing.readFacts(branch));
+    throw closed === null ? error : new PushRefused(closed);
   }
-  for (const branch of earlier ? [earlier.branch] : [to.branch, `${to.branch}-${pushing.fallbackSuffix}`]) {
-    const found = await readRemote(pushing, requireSafeRef(branch));
-    if (found === null || isOurs(found)) return { branch, found };
-  }
-  throw new UserError(
-    `The branch \`${to.branch}\` exists and is not mine, so nothing was pushed. Delete or rename it and ask again.`,
-  );
 }
 
-/** The commit a branch of the forge points to now, null when there is none. */
-async function readRemote(pushing: Pushing, branch: string): Promise<string | null> {
-  const place = { gitDir: pushing.mirror.gitDir, workTree: null };
-  const args = ["ls-remote", "--refs", "--end-of-options", pushing.access.url, `refs/heads/${branch}`];
-  const line = await gitOverNetwork(place, args, { access: pushing.access });
-  return /^([0-9a-f]{40,64})\t/.exec(line)?.[1] ?? null;
+async function explain(pushing: Pushing, step: Extract<Step, { kind: "push" }>): Promise<PushRefused> {
+  const { branch, commit, found } = step;
+  const facts = await pushing.readFacts(branch);
+  const touched = await readPushed(pushing.mirror, commit);
+  return new PushRefused(classifyRefusal(facts, { branch, isNew: found === null, ...touched }));
+}
+
+function written(access: GitAccess, branch: string, commit: string): Written {
+  return { ref: branch, url: `${access.url.replace(/\.git$/, "")}/commit/${commit}` };
 }

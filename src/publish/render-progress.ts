@@ -3,13 +3,14 @@ import type { JournalEntry, PlanStep, RecordedEntry } from "../journal.ts";
 import type { Outcome } from "../outcome.ts";
 import { unreachable } from "../failure.ts";
 import { renderSetUp } from "./render-set-up.ts";
-import { duration, joinSections as join, money, renderFixReply, renderPatch, renderSpend } from "./render.ts";
+import { duration, joinSections as join, money, renderFixReply, renderSpend } from "./render.ts";
+import { renderWork, type Work } from "./render-work.ts";
 
 export type ProgressFacts = {
   readonly usdMax: number;
   readonly now: number;
-  /** The patch to show when the work could not be pushed. */
-  readonly patch: string | null;
+  /** To be shown when it is on no branch that was asked for. */
+  readonly work: Work | null;
 };
 
 /** The comment as it should stand after these entries. `failure` is why publishing itself failed, in words for the asker. */
@@ -19,7 +20,7 @@ export function renderProgress(
   failure: string | null,
 ): string {
   const finished = entries.findLast(({ entry }) => entry.kind === "finished");
-  if (failure !== null) return renderFailed(failure, facts.patch, finished?.entry);
+  if (failure !== null) return renderFailed(failure, facts.work, finished?.entry);
   if (finished?.entry.kind !== "finished") return renderWorking(entries, facts);
   return join([renderEnd(finished.entry.outcome, entries, facts), renderSetUp(entries)]);
 }
@@ -84,9 +85,9 @@ function renderCall({ call }: Extract<JournalEntry, { kind: "tool-called" }>): s
 }
 
 function renderEnd(outcome: Outcome, entries: readonly RecordedEntry[], facts: ProgressFacts): string {
-  const urls = new Map(
-    entries.flatMap(({ entry }) => (entry.kind === "published" ? [[entry.role, entry.url] as const] : [])),
-  );
+  const published = entries.flatMap(({ entry }) => (entry.kind === "published" ? [entry] : []));
+  const urls = new Map(published.map(({ role, url }) => [role, url]));
+  const notes = [...new Set(published.flatMap(({ note }) => note ?? []))];
   switch (outcome.kind) {
     case "changed": {
       // The evidence stands once: in the pull request when one was opened, else here.
@@ -95,8 +96,10 @@ function renderEnd(outcome: Outcome, entries: readonly RecordedEntry[], facts: P
       const done = urls.has("push")
         ? `**Done:** ${urls.get("push")}`
         : "**Done.** It was not pushed: the branch is in a fork.";
-      const patch = facts.patch === null ? "" : renderPatch(facts.patch);
-      return join([done, renderFixReply(outcome), patch, renderSpend(outcome.spend)]);
+      const work = facts.work === null ? "" : renderWork(facts.work);
+      // A branch that had moved got the change as another commit.
+      const commit = urls.get("push")?.split("/").at(-1) ?? outcome.commit;
+      return join([done, ...notes, renderFixReply({ ...outcome, commit }), work, renderSpend(outcome.spend)]);
     }
     case "reviewed":
       return join([`**Reviewed:** ${urls.get("review") ?? ""}`, renderSpend(outcome.spend)]);
@@ -109,14 +112,14 @@ function renderEnd(outcome: Outcome, entries: readonly RecordedEntry[], facts: P
     case "refused":
       return join([`**Not done.** ${outcome.reason}`, renderSpend(outcome.spend)]);
     case "failed":
-      return renderFailed(outcome.message, facts.patch, undefined);
+      return renderFailed(outcome.message, facts.work, undefined);
     default:
       return unreachable(outcome);
   }
 }
 
-function renderFailed(message: string, patch: string | null, finished: JournalEntry | undefined): string {
+function renderFailed(message: string, work: Work | null, finished: JournalEntry | undefined): string {
   const outcome = finished?.kind === "finished" ? finished.outcome : null;
   const spend = outcome?.spend ? renderSpend(outcome.spend) : "";
-  return join([`**Failed.** ${message}`, patch === null ? "" : renderPatch(patch), spend]);
+  return join([`**Failed.** ${message}`, work === null ? "" : renderWork(work), spend]);
 }

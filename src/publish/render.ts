@@ -70,11 +70,6 @@ export function renderSpend(spend: Spend): string {
   return `<sub>${spend.model} · ${spend.turns} turns · ${duration(spend.wallMs)} · ${money(spend.usd)} · ${tokens}</sub>`;
 }
 
-/** The patch of work that could not be pushed, so that it is never lost. */
-export function renderPatch(patch: string): string {
-  return details("The work as a patch (`git apply`)", fence(patch, "diff"));
-}
-
 /** One digit more for short ones: commands take parts of a second. */
 export function duration(ms: number): string {
   if (ms < 9_950) return `${(ms / 1000).toFixed(1)} s`;
@@ -180,13 +175,14 @@ function exit(run: CommandRun): string {
 }
 
 /** Inline code on one line; a command may hold backticks and newlines. */
-function code(text: string): string {
+export function code(text: string): string {
   const line = text.replaceAll(/\s*\n\s*/g, " ⏎ ").replaceAll("|", "\\|");
   const cut = line.length > 120 ? `${line.slice(0, 119)}…` : line;
   return cut.includes("`") ? `\`\` ${cut} \`\`` : `\`${cut}\``;
 }
 
-function details(summary: string, body: string): string {
+/** Folded away. Code spans of the summary are kept. */
+export function details(summary: string, body: string): string {
   const plain = summary.replaceAll(/`([^`]*)`/g, "<code>$1</code>");
   return `<details><summary>${plain}</summary>\n\n${body}\n\n</details>`;
 }

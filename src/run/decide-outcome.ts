@@ -8,6 +8,7 @@ import type { ModelRole } from "../model/roles.ts";
 import type { Check, Ending, Outcome } from "../outcome.ts";
 import type { Voice } from "../publish/plan.ts";
 import { renderCommitMessage } from "../publish/render.ts";
+import { keepResult, type ResultShelf } from "../publish/result.ts";
 import { lazySession } from "../sandbox/lazy-session.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
@@ -50,6 +51,7 @@ export type DecideParts = {
   readonly openLedger: (repoUsdMax: number | undefined) => Ledger;
   readonly estimate: () => Promise<CostEstimate | null>;
   readonly inbox: Inbox;
+  readonly results: ResultShelf;
   readonly wantsOpinion: boolean;
   readonly now: () => number;
 };
@@ -219,6 +221,7 @@ async function changed(parts: DecideParts, it: Change, signal: AbortSignal): Pro
   const said = { title: it.voice.sayTitle(words.title), summary: it.voice.say(words.summary) };
   const commit = await commitTree(workspace, tree, { message: renderCommitMessage(said, task.asker), identity });
   await keepCommit(checkout.mirror, workspace.gitDir, commit, task.id);
+  await keepResult(parts.results, { mirror: checkout.mirror, taskId: task.id, commit }, parts.now());
   const checks: Check[] = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
   const { commands, opinion, end } = ended;
   return { kind: "changed", ...words, commit, files, commands, checks, opinion, ending, spend: end.spend };

@@ -10,6 +10,7 @@ import type { Task } from "../task.ts";
 import { perform, type Desk } from "../publish/perform.ts";
 import type { Voice } from "../publish/plan.ts";
 import { renderProgress } from "../publish/render-progress.ts";
+import type { Work } from "../publish/render-work.ts";
 
 /** Edits of one comment at most this often: GitHub's secondary limits count them, and a page that flickers is not read. */
 export const PROGRESS_GAP_MS = 10_000;
@@ -50,11 +51,11 @@ export class Progress implements Journal, AsyncDisposable {
     return this.#parts.journal.read();
   }
 
-  /** The last word. `failure` is Markdown for the asker; `patch` is work that could not be pushed. Throws when it cannot be said. */
-  async finish(failure: string | null, patch: string | null): Promise<void> {
+  /** The last word. `failure` is Markdown for the asker; `work` is shown with it when no branch does. Throws when it cannot be said. */
+  async finish(failure: string | null, work: Work | null): Promise<void> {
     this.#stopTimer();
     await this.#showing;
-    const publication = this.#publication(failure, patch, true);
+    const publication = this.#publication(failure, work, true);
     if (publication) await perform(this.#parts.desk, publication);
   }
 
@@ -86,9 +87,9 @@ export class Progress implements Journal, AsyncDisposable {
     }
   }
 
-  #publication(failure: string | null, patch: string | null, isFinal: boolean): Publication | null {
+  #publication(failure: string | null, work: Work | null, isFinal: boolean): Publication | null {
     const { task, voice, usdMax, now } = this.#parts;
-    const text = voice.say(renderProgress(this.#entries, { usdMax, now: now(), patch }, failure));
+    const text = voice.say(renderProgress(this.#entries, { usdMax, now: now(), work }, failure));
     if (task.goal === "review") return this.#check(text, failure, isFinal);
     const comment = task.origin.kind === "command" ? task.origin.comment : null;
     const place =

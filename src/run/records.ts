@@ -8,12 +8,14 @@ import type { DayLimits } from "../settings.ts";
 import type { Task, TaskId } from "../task.ts";
 import { redactEntry } from "../policy/redact-entry.ts";
 import type { PublicationLog } from "../publish/perform.ts";
+import type { ResultShelf } from "../publish/result.ts";
 import { markSent, noteAlert } from "../store/alerts.ts";
 import type { Sql } from "../store/database.ts";
 import { postgresJournal, readTaskJournal } from "../store/journal.ts";
 import { charge, estimateCost, spentSince } from "../store/ledger.ts";
 import { takeNotes, type TaskNote } from "../store/notes.ts";
 import { complete, find, intend } from "../store/publications.ts";
+import { findResult, saveResult } from "../store/results.ts";
 import { isCurrent, superseded } from "../store/tasks.ts";
 import { readSuperseding } from "../store/supersede.ts";
 
@@ -25,6 +27,8 @@ export type TellAlert = (alert: SpendingAlert) => Promise<boolean>;
 export type TaskRecords = {
   readonly journal: Journal;
   readonly publications: PublicationLog;
+  /** The work itself, kept before it is pushed. */
+  readonly results: ResultShelf;
   /** How an earlier attempt ended, when it was lost before it had published everything. */
   readonly earlierOutcome: () => Promise<Outcome | null>;
   /** Money of the day, with the repository's own limit where it has set a lower one. `tell` is null when others tell. */
@@ -44,6 +48,8 @@ type RecordsOf = {
   readonly now: () => number;
   readonly secrets: readonly string[];
   readonly dayLimits: DayLimits;
+  /** For results that are too large for the database. */
+  readonly resultsDir: string;
 };
 
 export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, run: RecordsOf): TaskRecords {
@@ -57,7 +63,12 @@ export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, 
       intend: async (role, intent) => {
         await intend(sql, { taskId, attempt, role, intent });
       },
-      complete: (role, written) => complete(sql, { taskId, role, ...written }),
+      complete: (role, { ref, url }) => complete(sql, { taskId, attempt, role, ref, url }),
+    },
+    results: {
+      save: (result) => saveResult(sql, { taskId, attempt }, result),
+      find: () => findResult(sql, { taskId, attempt }),
+      dir: run.resultsDir,
     },
     earlierOutcome: async () => {
       const entries = await readTaskJournal(sql, taskId);

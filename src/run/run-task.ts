@@ -3,23 +3,23 @@
  * work kept before anything is published, and publishing twice is publishing once: so a lost attempt can be followed by another.
  */
 import type { Logger } from "pino";
-import { UserError } from "../failure.ts";
 import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
 import type { Outcome } from "../outcome.ts";
 import { authorize } from "../policy/authorize.ts";
 import { publicText, publicTitle } from "../policy/redact.ts";
 import { perform, type Desk } from "../publish/perform.ts";
 import { planAcknowledgement, planPublications, type Voice } from "../publish/plan.ts";
+import { restoreResult } from "../publish/result.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { DayLimits, RunLimits } from "../settings.ts";
 import type { Task, TaskState } from "../task.ts";
-import { hasCommit, type Mirrors } from "../workspace/mirror.ts";
-import { readDiff } from "../workspace/snapshot.ts";
+import type { Mirrors } from "../workspace/mirror.ts";
 import { openCheckout, type Checkout } from "./checkout.ts";
 import { commentAlert } from "./comment-alert.ts";
 import { RunInbox } from "./inbox.ts";
 import { decideOutcome, type OpenModels } from "./decide-outcome.ts";
 import { Progress } from "./progress.ts";
+import { publishOutcome, readKeptWork, unlessShut } from "./publish-outcome.ts";
 import type { SetUpParts } from "./set-up.ts";
 import type { TaskRecords } from "./records.ts";
 
@@ -34,6 +34,7 @@ export type RunParts = {
   /** False where alerts about money go to a webhook. */
   readonly commentsAlerts: boolean;
   readonly runsDir: string;
+  readonly resultsDir: string;
   readonly limits: RunLimits;
   readonly dayLimits: DayLimits;
   /** Texts that must never leave the house, whatever says them. */
@@ -63,7 +64,7 @@ export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal
   const checkout = await openCheckout(parts, task, signal);
   using mirror = checkout.mirror;
   const outcome = await reachOutcome(parts, records, progress, { task, checkout, voice }, signal);
-  return await publish({ ...desk, mirror }, progress, { checkout, outcome, task, voice });
+  return await publishOutcome({ ...desk, mirror }, progress, { checkout, outcome, task, voice, log: parts.log });
 }
 
 /** The last word on a task that will not be tried again. `message` is Markdown for the asker. */
@@ -73,10 +74,12 @@ export async function failTask(parts: RunParts, run: TaskRun, message: string): 
   await using progress = openProgress(parts, run, desk);
   const outcome: Outcome = { kind: "failed", message, spend: null };
   await progress.append({ kind: "finished", outcome });
-  for (const publication of planPublications(task, outcome, { pull: null, voice: openVoice(parts, task) })) {
-    await perform(desk, publication);
-  }
-  await progress.finish(message, null);
+  await unlessShut({ task, log: parts.log }, async () => {
+    for (const publication of planPublications(task, outcome, { pull: null, voice: openVoice(parts, task) })) {
+      await perform(desk, publication);
+    }
+    await progress.finish(message, await readKeptWork(run.records.results, task));
+  });
 }
 
 function openDesk(parts: RunParts, { task, records }: Pick<TaskRun, "task" | "records">): Desk {
@@ -122,7 +125,9 @@ async function reachOutcome(
 ): Promise<Outcome> {
   const earlier = await records.earlierOutcome();
   const isUsable =
-    earlier !== null && (earlier.kind !== "changed" || (await hasCommit(about.checkout.mirror, earlier.commit)));
+    earlier !== null &&
+    (earlier.kind !== "changed" ||
+      (await restoreResult(records.results, { mirror: about.checkout.mirror, commit: earlier.commit })));
   const outcome = isUsable ? earlier : await workOut(parts, records, progress, about, signal);
   await progress.append({ kind: "finished", outcome });
   return outcome;
@@ -143,42 +148,4 @@ async function workOut(
   const tell = commentAlert({ desk, task: about.task, voice: about.voice, log: parts.log });
   const openLedger = (usdMax: number | undefined) => records.openLedger(usdMax, parts.commentsAlerts ? tell : null);
   return await decideOutcome({ ...parts, ...records, openLedger, journal: progress, inbox }, about, signal);
-}
-
-type Publishing = {
-  readonly task: Task;
-  readonly checkout: Checkout;
-  readonly outcome: Outcome;
-  readonly voice: Voice;
-};
-
-async function publish(desk: Desk, progress: Progress, it: Publishing): Promise<TaskEnd> {
-  const { task, checkout, outcome, voice } = it;
-  const place = { gitDir: checkout.mirror.gitDir, workTree: null };
-  const pull = checkout.pull;
-  // Read only when it must be shown: most work is seen on its branch.
-  const readWork = async () => (outcome.kind === "changed" ? readPatch(place, outcome.commit) : null);
-  try {
-    for (const publication of planPublications(task, outcome, { pull, voice })) {
-      const { role, url } = await perform(desk, publication);
-      await progress.append({ kind: "published", role, url });
-    }
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    // The work is safe in the mirror; the asker gets it as a patch as well, and hears why it is not on a branch.
-    await progress.finish(error.message, await readWork());
-    return "failed";
-  }
-  await progress.finish(null, pull?.isFork ? await readWork() : null);
-  if (outcome.kind === "superseded") return "superseded";
-  return outcome.kind === "failed" || outcome.kind === "refused" ? "failed" : "succeeded";
-}
-
-/** Characters of a patch in a comment; GitHub cuts a comment at 65,536. */
-const PATCH_CHARS_MAX = 40_000;
-
-async function readPatch(place: { gitDir: string; workTree: null }, commit: string): Promise<string> {
-  const patch = await readDiff(place, `${commit}^`, commit);
-  if (patch.length <= PATCH_CHARS_MAX) return patch;
-  return `${patch.slice(0, PATCH_CHARS_MAX)}\n[cut: the patch is longer than a comment may be]`;
 }

@@ -8,9 +8,11 @@ import type { Row, Sql } from "./database.ts";
 import { type Attempt, superseded } from "./tasks.ts";
 
 export type Ledgered =
-  /** Begun and perhaps done: only the forge knows. */
-  | { readonly state: "intended"; readonly role: string; readonly intent: unknown; readonly attempt: number }
-  | ({ readonly state: "done"; readonly intent: unknown; readonly attempt: number } & Published);
+  /** Begun and perhaps done: only the forge knows. `ref` and `url` are of what stood there before, null when nothing did. */
+  | (Noted & { readonly state: "intended"; readonly ref: string | null; readonly url: string | null })
+  | (Noted & { readonly state: "done"; readonly ref: string; readonly url: string });
+
+type Noted = { readonly role: string; readonly intent: unknown; readonly attempt: number };
 
 /** Gives what was known before this call, null when the role is new. Throws when the attempt is superseded. */
 export async function intend(
@@ -22,7 +24,8 @@ export async function intend(
      after AS (
        INSERT INTO pullwright.publications (task_id, role, state, attempt, intent)
        SELECT id, $3, 'intended', attempt, $4 FROM pullwright.tasks WHERE id = $1 AND attempt = $2
-       ON CONFLICT (task_id, role) DO UPDATE SET intent = excluded.intent, attempt = excluded.attempt, updated_at = now()
+       ON CONFLICT (task_id, role) DO UPDATE
+         SET state = 'intended', intent = excluded.intent, attempt = excluded.attempt, updated_at = now()
        RETURNING role
      )
      SELECT before.role IS NOT NULL AS known, before.* FROM after LEFT JOIN before ON true`,
@@ -33,14 +36,20 @@ export async function intend(
   return isPublication(row) ? toLedgered(row) : null;
 }
 
-/** It stands on the forge now. Said even by a superseded attempt: a fact is worth more than the order it came in. */
-export async function complete(
-  sql: Sql,
-  { taskId, role, ref, url }: Published & { readonly taskId: TaskId },
-): Promise<void> {
+/**
+ * It stands on the forge now. Said even by a superseded attempt, because a fact is worth more than the order it came in; but only
+ * the attempt whose intent stands can say that this intent was done, and where.
+ */
+export async function complete(sql: Sql, it: Attempt & Pick<Published, "role" | "ref" | "url">): Promise<void> {
+  const { taskId, attempt, role, ref, url } = it;
   const rows = await sql.query(
-    `UPDATE pullwright.publications SET state = 'done', ref = $3, url = $4, updated_at = now() WHERE task_id = $1 AND role = $2 RETURNING role`,
-    [taskId, role, ref, url],
+    `UPDATE pullwright.publications
+     SET state = CASE WHEN attempt = $5 THEN 'done' ELSE state END,
+       ref = CASE WHEN attempt = $5 OR ref IS NULL THEN $3 ELSE ref END,
+       url = CASE WHEN attempt = $5 OR ref IS NULL THEN $4 ELSE url END,
+       updated_at = now()
+     WHERE task_id = $1 AND role = $2 RETURNING role`,
+    [taskId, role, ref, url, attempt],
   );
   if (rows.length === 0) throw new Error(`publication ${role} of task ${taskId} was never intended`);
 }
@@ -66,7 +75,7 @@ export async function listPublications(sql: Sql, taskId: TaskId): Promise<readon
 
 /** The table's CHECK holds the union together. */
 type PublicationRow = Row & { readonly role: string; readonly intent: unknown; readonly attempt: number } & (
-    | { readonly state: "intended"; readonly ref: null; readonly url: null }
+    | { readonly state: "intended"; readonly ref: string | null; readonly url: string | null }
     | { readonly state: "done"; readonly ref: string; readonly url: string }
   );
 
@@ -76,6 +85,6 @@ function isPublication(row: Partial<PublicationRow>): row is PublicationRow {
 
 function toLedgered(row: PublicationRow): Ledgered {
   const { role, intent, attempt } = row;
-  if (row.state === "intended") return { state: "intended", role, intent, attempt };
+  if (row.state === "intended") return { state: "intended", role, intent, attempt, ref: row.ref, url: row.url };
   return { state: "done", role, intent, attempt, ref: row.ref, url: row.url };
 }

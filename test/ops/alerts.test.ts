@@ -59,7 +59,7 @@ async function openPayer({ database }: TestDatabase, now: () => number, changes 
   const { taskId, attempt } = await startedTask(database, changes);
   const task = await readTask(database, taskId);
   if (task === null) throw new Error("no task");
-  const records = openRecords(database, task, { attempt, now, secrets: [], dayLimits });
+  const records = openRecords(database, task, { attempt, now, secrets: [], dayLimits, resultsDir: "/nowhere" });
   const ledger = records.openLedger(undefined, null);
   return { pay: (usd: number, model = "a/opus") => ledger.charge(1, model, usage, usd), records };
 }

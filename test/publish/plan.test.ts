@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { Outcome } from "../../src/outcome.ts";
 import type { Publication } from "../../src/publication.ts";
 import { planPublications } from "../../src/publish/plan.ts";
-import { renderCommitMessage, renderPatch } from "../../src/publish/render.ts";
+import { renderCommitMessage } from "../../src/publish/render.ts";
+import { renderWork } from "../../src/publish/render-work.ts";
 import { renderProgress } from "../../src/publish/render-progress.ts";
 import type { JournalEntry, RecordedEntry } from "../../src/journal.ts";
 import { changed, command, finding, pull, spend, task, voice } from "./builders.ts";
@@ -108,7 +109,8 @@ test("a commit names the asker as co-author", () => {
 });
 
 test("a patch that holds a fence does not end its own", () => {
-  expect(renderPatch("+```\n+x\n+````\n")).toContain("`````diff\n+```\n+x\n+````\n`````");
+  const work = { name: "0f6c2c9e8a54", patch: "+```\n+x\n+````\n" };
+  expect(renderWork(work)).toContain("`````diff\n+```\n+x\n+````\n`````");
 });
 
 const usage = { input: 10, cachedRead: 0, cacheWrite: 0, output: 5, reasoning: 0 };
@@ -143,18 +145,21 @@ const recorded = (all: readonly JournalEntry[]): readonly RecordedEntry[] =>
   all.map((entry, i) => ({ seq: i + 1, at: i * 1000, entry }));
 
 test("the progress comment while the run goes on, at its end, and when it could not be published", async () => {
-  const facts = { usdMax: 5, now: 65_000, patch: null };
+  const facts = { usdMax: 5, now: 65_000, work: null };
   const outcome = changed();
   const end: readonly JournalEntry[] = [...entries, { kind: "finished", outcome }];
   const pullUrl = { kind: "published", role: "pull", url: "https://github.com/acme/widget/pull/13" } as const;
   const push = { kind: "published", role: "push", url: "https://github.com/acme/widget/commit/cc" } as const;
+  const work = { name: "0f6c2c9e8a54", patch: "diff --git a/x b/x\n" };
+  const note = "`farewell` had moved while I was working.";
   const states = {
     "just started": renderProgress(recorded(entries.slice(0, 1)), facts, null),
     "at work": renderProgress(recorded(entries), facts, null),
     "a pull request": renderProgress(recorded([...end, push, pullUrl]), facts, null),
     "a fix": renderProgress(recorded([...end, push]), facts, null),
-    "a fix for a fork": renderProgress(recorded(end), { ...facts, patch: "diff --git a/x b/x\n" }, null),
-    "not pushed": renderProgress(recorded(end), { ...facts, patch: "diff --git a/x b/x\n" }, "The branch moved."),
+    "a fix on a branch that had moved": renderProgress(recorded([...end, { ...push, note }]), facts, null),
+    "a fix for a fork": renderProgress(recorded(end), { ...facts, work }, null),
+    "not pushed": renderProgress(recorded(end), { ...facts, work }, "The branch moved."),
     failed: renderProgress(
       recorded([...entries, { kind: "finished", outcome: { kind: "failed", message: "It broke.", spend: null } }]),
       facts,

@@ -63,49 +63,12 @@ test("a run that changes nothing says so and opens nothing", async () => {
   expect(world.github.pulls(REPO)).toEqual([]);
 });
 
-test("a push that GitHub refuses leaves the work as a patch in the comment", async () => {
-  await using world = await openWorld();
-  world.github.failNext({ method: "POST", path: /git-receive-pack/, status: 403 });
-  await world.labelIssue(ISSUE);
-  await world.ended(1);
-  expect(said(world)).toMatch(/^\*\*Failed\.\*\* GitHub refused the push/);
-  expect(said(world)).toContain('-echo "Helo, $1"\n+echo "Hello, $1"');
-  expect(world.github.pulls(REPO)).toEqual([]);
-});
-
 test("a mistake in the repository's settings is told with its line, before any money is spent", async () => {
   await using world = await openWorld(undefined, { ".github/agent.yml": "checks: [sh test.sh]\nlabels: [x]\n" });
   await world.labelIssue(ISSUE);
   await world.ended(1);
   expect(said(world)).toContain("line 2, `labels`");
   expect(world.models.requests).toEqual([]);
-});
-
-const FIX: Script = {
-  conversations: [
-    {
-      name: "fix",
-      turns: [
-        { do: [{ do: "view", path: "greet.sh" }] },
-        { do: [{ do: "edit", path: "greet.sh", old: 'echo "Helo, $1"', new: 'echo "Hello, $1"' }], delayMs: 1_500 },
-        { do: [report({ title: "Fix the greeting", summary: "One letter." })] },
-      ],
-    },
-  ],
-};
-
-test("a branch that moves during a fix is not pushed over, and the work is handed over as a patch", async () => {
-  await using world = await openWorld(FIX);
-  await world.github.commitFiles(REPO, "side", { login: "ada", message: "s", from: "main", files: { "b.txt": "b\n" } });
-  const ada = world.as("ada");
-  const { number } = (await ada.pulls.create({ ...AT, title: "Side", head: "side", base: "main", draft: true })).data;
-  await ada.issues.createComment({ ...AT, issue_number: number, body: "/agent fix the greeting" });
-  await world.until(20_000, async () => (world.models.requests.length >= 2 ? true : null));
-  const moved = await world.github.commitFiles(REPO, "side", { login: "ada", message: "m", files: { "c.txt": "c\n" } });
-  await world.ended(1);
-  expect(said(world)).toMatch(/^\*\*Failed\.\*\* The branch `side` moved while I was working/);
-  expect(said(world)).toContain('+echo "Hello, $1"');
-  expect((await ada.pulls.get({ ...AT, pull_number: number })).data.head.sha).toBe(moved);
 });
 
 test("an automatic review that fails says so in its check run and with a face, not with a comment", async () => {

@@ -103,8 +103,12 @@ test.each(sets)("$name: nothing of it runs on the host", { timeout: 60_000 }, as
     const commit = await commitTree(workspace, tree, { message: "Change", identity: IDENTITY });
     await keepCommit(mirror, workspace.gitDir, commit, `task-${id}`);
     const push = { kind: "push", role: "push", commit, to: { kind: "own-branch", branch: `agent/${id}` } } as const;
-    const facts = { fallbackSuffix: "2", earlier: null, intend: async () => {}, assertCurrent: async () => {} };
-    expect((await pushCommit(push, { mirror, access, ...facts })).ref).toBe(`agent/${id}`);
+    const desk = {
+      ...{ fallbackSuffix: "2", earlier: null, intend: async () => {}, assertCurrent: async () => {} },
+      openAccess: async () => access,
+      readFacts: async () => ({ kind: "gone" }) as const,
+    };
+    expect((await pushCommit(push, { mirror, ...desk })).ref).toBe(`agent/${id}`);
     await using again = await Workspace.open({ mirror, sha: commit, runsDir, overlayFilesMin }, signal);
     await takeCheckpoint(again, signal);
     await restoreCheckpoint(workspace, before, signal);

@@ -1,0 +1,112 @@
+/**
+ * The result of a run, kept before it is pushed anywhere: packed out of the mirror into durable storage, and put back into the
+ * mirror of a machine that does not have it.
+ */
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { RESULT_BYTES_MAX, type Kept, type Result } from "../store/results.ts";
+import type { TaskId } from "../task.ts";
+import { git, GitError } from "../workspace/git.ts";
+import { gitPipe } from "../workspace/git-pipe.ts";
+import { hasCommit, type Mirror } from "../workspace/mirror.ts";
+
+/** The results of one task, in durable storage. */
+export type ResultShelf = {
+  readonly save: (result: Result) => Promise<void>;
+  readonly find: () => Promise<Result | null>;
+  /** Where bundles lie that the database does not take. */
+  readonly dir: string;
+};
+
+/** A bundle beside the database is for those who come soon; the branch is there as well, as a rule. */
+const FILE_MS_MAX = 30 * 24 * 3_600_000;
+
+type Work = { readonly mirror: Mirror; readonly taskId: TaskId; readonly commit: string };
+
+/** Resolves when the commit, which `keepCommit` has brought into the mirror, is durable. `now` is epoch milliseconds. */
+export async function keepResult(shelf: ResultShelf, work: Work, now: number): Promise<void> {
+  const { commit, mirror } = work;
+  const earlier = await shelf.find();
+  if (earlier?.commit === commit) return;
+  await mkdir(shelf.dir, { recursive: true, mode: 0o700 });
+  await removeOld(shelf.dir, now);
+  const scratch = await mkdtemp(join(shelf.dir, "packing-"));
+  try {
+    const [bundleFile, patchFile] = [join(scratch, "bundle"), join(scratch, "patch")];
+    await writeBundle(work, bundleFile);
+    await writePatch(work, patchFile);
+    const base = (await git(placeOf(mirror), ["rev-parse", "--verify", "--end-of-options", `${commit}^`])).trim();
+    const [bundle, patch] = [await readKept(bundleFile), await readKept(patchFile)];
+    const file = join(shelf.dir, `${work.taskId}-${commit.slice(0, 12)}.bundle`);
+    if (bundle.bytes === null) await rename(bundleFile, file);
+    await shelf.save({ commit, base, bundle, patch, place: bundle.bytes === null ? `${hostname()}:${file}` : null });
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Whether the commit is in the mirror now: from before, or out of its bundle. False when its base is gone from the forge. */
+export async function restoreResult(shelf: ResultShelf, { mirror, commit }: Omit<Work, "taskId">): Promise<boolean> {
+  if (await hasCommit(mirror, commit)) return true;
+  const kept = await shelf.find();
+  if (kept?.commit !== commit) return false;
+  const bundle = kept.bundle.bytes ?? (kept.place === null ? null : await readPlace(kept.place));
+  if (bundle === null || !(await hasCommit(mirror, kept.base))) return false;
+  const pack = bundle.subarray(bundle.indexOf(HEADER_END) + HEADER_END.length);
+  try {
+    await gitPipe(placeOf(mirror), ["index-pack", "--stdin", "--fix-thin", "--strict"], { input: pack });
+  } catch (error) {
+    if (error instanceof GitError) return false;
+    throw error;
+  }
+  return hasCommit(mirror, commit);
+}
+
+/** gitformat-bundle(5): lines, an empty one, then the pack. */
+const HEADER_END = "\n\n";
+
+/** A bundle on this machine; null when it lies on another or was removed. */
+export async function readPlace(place: string): Promise<Buffer | null> {
+  const host = `${hostname()}:`;
+  if (!place.startsWith(host)) return null;
+  return readFile(place.slice(host.length)).catch((error: unknown) => {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  });
+}
+
+async function writeBundle({ mirror, taskId, commit }: Work, file: string): Promise<void> {
+  // A bundle takes references, no commits; another attempt may move ours meanwhile, and must not be taken for this one.
+  const ref = `refs/pullwright/result/${taskId}-${commit}`;
+  const place = placeOf(mirror);
+  await git(place, ["update-ref", ref, commit]);
+  try {
+    await git(place, ["bundle", "create", "--quiet", file, ref, "--not", `${commit}^`]);
+  } finally {
+    await git(place, ["update-ref", "-d", ref]);
+  }
+}
+
+/** As git-format-patch(1) has it, binary files included: for `git am` and `git apply` alike. */
+async function writePatch({ mirror, commit }: Work, file: string): Promise<void> {
+  const args = ["format-patch", "-1", `--output=${file}`, "--no-signature", "--binary", "--full-index"];
+  await git(placeOf(mirror), [...args, "--no-ext-diff", "--no-textconv", "--end-of-options", commit]);
+}
+
+async function readKept(file: string): Promise<Kept> {
+  const { size } = await stat(file);
+  return { bytes: size <= RESULT_BYTES_MAX ? await readFile(file) : null, size };
+}
+
+async function removeOld(dir: string, now: number): Promise<void> {
+  for (const name of await readdir(dir)) {
+    const file = join(dir, name);
+    const known = await stat(file).catch(() => null); // Another worker may have removed it.
+    if (known && now - known.mtimeMs > FILE_MS_MAX) await rm(file, { recursive: true, force: true });
+  }
+}
+
+function placeOf({ gitDir }: Mirror) {
+  return { gitDir, workTree: null };
+}
