@@ -45,6 +45,7 @@ export class BubblewrapRunner {
   async run(command: Exec, stopped: AbortSignal): Promise<ExecResult> {
     if (command.cwd.includes("\0")) return noSuchFolder(command.cwd); // It would end one argument and begin another.
     await checkReadOnlyPaths(this.#parts.readOnlyPaths);
+    await this.#makeReady();
     const oomKillsBefore = this.#parts.cgroup?.oomKills() ?? 0;
     const attempt = new Attempt(this.#parts, command);
     const ended = await runCommand({ channel: this.#parts.channel, ...attempt.runner() }, command, stopped);
@@ -62,6 +63,11 @@ export class BubblewrapRunner {
     });
     const { stdout, stderr, wallMs, startError } = ending;
     return { exit, stdout, stderr: startError === null ? stderr : Buffer.from(startErrorText(startError)), wallMs };
+  }
+
+  async #makeReady(): Promise<void> {
+    const ended = await this.#parts.launcher.ready();
+    if (ended !== null) throw setUpFailure(`${LAUNCHER}: ${ended.startError ?? this.#parts.launcher.said}`);
   }
 }
 

@@ -74,7 +74,7 @@ class Opener {
     const stateDir = await makeStateFolder();
     undo.defer(() => rm(stateDir, { recursive: true, force: true }));
     await chmod(stateDir, 0o711); // Nothing of it needs to be staged then; what matters in it is closed.
-    const channel = await Channel.open(join(stateDir, "pipes"), [FILES.status]);
+    const channel = await Channel.open(join(stateDir, "pipes"));
     const etcPaths = writeEtcFolder(join(stateDir, "etc"));
     const way = opening.egress
       ? await openEgress({ policy: opening.egress, ...this.#tools }, join(stateDir, "egress"), undo)

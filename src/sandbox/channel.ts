@@ -24,12 +24,14 @@ export class Channel {
     this.folder = folder;
   }
 
-  /** Makes the folder, closed to others, with a named pipe for each of the names and for stdout and stderr. */
-  static async open(folder: string, names: readonly string[] = []): Promise<Channel> {
+  /** Makes the folder, closed to others. Node cannot make named pipes: `makePipes` does it, or whoever starts the commands. */
+  static async open(folder: string): Promise<Channel> {
     await mkdir(folder, { mode: 0o700 });
-    const paths = ["stdout", "stderr", ...names].map((name) => join(folder, name));
-    await promisify(execFile)("mkfifo", ["-m", "600", "--", ...paths]);
     return new Channel(folder);
+  }
+
+  async makePipes(): Promise<void> {
+    await promisify(execFile)("mkfifo", ["-m", "600", "--", ...["stdout", "stderr"].map((name) => this.path(name))]);
   }
 
   openEnds(input: Uint8Array | string): Ends {

@@ -41,6 +41,7 @@ async function openHostSession(opening: SandboxOpening, tools: SandboxTools): Pr
   const stateDir = await makeStateFolder();
   undo.defer(() => rm(stateDir, { recursive: true, force: true }));
   const channel = await Channel.open(join(stateDir, "pipes"));
+  await channel.makePipes();
   const [home, scratch] = [join(stateDir, "home"), join(stateDir, "tmp")];
   await Promise.all([mkdir(home), mkdir(scratch)]);
   const usual = { ...innerEnvironment(hostPath(tools)), HOME: home, TMPDIR: scratch };

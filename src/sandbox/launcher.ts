@@ -69,6 +69,8 @@ exec "$@"
 // A line on its input is a command to start, its end is ours. The command is in a file: bash reads a pipe byte by byte.
 const SERVE = `
 cd -- "$1"
+[[ -p ${FILES.status} ]] || mkfifo -m 600 stdout stderr ${FILES.status} || exit
+echo ready
 while read -r; do
   mapfile -d '' -t argv <command
   (exec "\${argv[@]:1}" <"\${argv[0]}" >stdout 2>stderr 3>${FILES.status} 4<${FILES.seccomp} 5<${FILES.world})
@@ -87,9 +89,14 @@ export class Launcher {
     this.#process = new LauncherProcess(plan);
   }
 
-  /** `input` is the file that the command reads from. Resolves when bubblewrap has ended, or the launcher itself. */
-  async run(argv: readonly string[], input: string): Promise<Exit> {
+  /** Resolves to null when the pipes are there and a command may come, else to how the launcher ended. */
+  async ready(): Promise<Exit | null> {
     if (this.#process.isOver) this.#process = new LauncherProcess(this.#plan);
+    return await Promise.race([this.#process.ready, this.#process.over]);
+  }
+
+  /** When ready. `input` is the file that the command reads from. Resolves when bubblewrap has ended, or the launcher itself. */
+  async run(argv: readonly string[], input: string): Promise<Exit> {
     writeFileSync(join(this.#plan.folder, "command"), [input, ...argv].map((word) => `${word}\0`).join(""));
     return await this.#process.run();
   }
@@ -115,11 +122,13 @@ export class Launcher {
 }
 
 class LauncherProcess {
+  readonly ready: Promise<null>;
   readonly over: Promise<Exit>;
   readonly #child: ChildProcess;
   isOver = false;
   said = "";
-  #tell: (code: number) => void = () => {};
+  /** What the next line is for. */
+  #tell: (line: string) => void;
   #report = "";
 
   constructor(plan: LaunchPlan) {
@@ -133,6 +142,9 @@ class LauncherProcess {
     this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.said = (this.said + text).slice(-SAID_CHARS_MAX);
     });
+    const ready = Promise.withResolvers<null>();
+    this.ready = ready.promise;
+    this.#tell = () => ready.resolve(null);
     this.over = this.#untilOver();
   }
 
@@ -142,7 +154,7 @@ class LauncherProcess {
 
   async run(): Promise<Exit> {
     const told = Promise.withResolvers<Exit>();
-    this.#tell = (code) => told.resolve({ code, signal: null, startError: null });
+    this.#tell = (line) => told.resolve({ code: Number(line), signal: null, startError: null });
     this.#child.stdin?.write("\n");
     return await Promise.race([told.promise, this.over]);
   }
@@ -157,9 +169,9 @@ class LauncherProcess {
     this.#report += text;
     const end = this.#report.indexOf("\n");
     if (end === -1) return;
-    const code = Number(this.#report.slice(0, end));
+    const line = this.#report.slice(0, end);
     this.#report = "";
-    this.#tell(code);
+    this.#tell(line);
   }
 
   async #untilOver(): Promise<Exit> {
