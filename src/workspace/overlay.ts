@@ -40,8 +40,9 @@ async function mountOverlay({ dir, warmTreeDir, uid }: OverlayPlan): Promise<voi
   await lchown(upper, uid, uid);
   await run("perl", ["-e", IDMAPPED_BIND, warmTreeDir, lower, String(uid), String(unshareCall)], dir);
   try {
-    // Relative paths: commas and colons in ours would be read as options. redirect_dir lets folders be renamed.
-    const layers = "lowerdir=lower,upperdir=upper,workdir=work,redirect_dir=on,metacopy=off,index=off";
+    // Relative paths: commas and colons in ours would be read as options. redirect_dir lets folders be renamed; volatile
+    // (Linux 5.10) spares the disk a sync at the end of what is thrown away: it took longer than all else together.
+    const layers = "lowerdir=lower,upperdir=upper,workdir=work,redirect_dir=on,metacopy=off,index=off,volatile";
     await run("mount", ["-t", "overlay", "-o", `nosuid,nodev,${layers}`, "pullwright", tree], dir);
   } catch (error) {
     await unmount(lower);

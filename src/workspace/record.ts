@@ -13,8 +13,11 @@ const FILES_MAX = 100_000;
 /** Ignored files are left out, and all that is not a file or a link. Resolves to the tree's id. */
 export async function recordTree(workspace: Workspace, signal: AbortSignal): Promise<string> {
   const { place, treeDir, memory } = workspace;
-  const { added, gone } = await findTouched(workspace, signal);
-  const submodules = (memory.submodules ??= await listSubmodules(place, signal));
+  const [{ added, gone }, submodules] = await Promise.all([
+    findTouched(workspace, signal),
+    memory.submodules ?? listSubmodules(place, signal),
+  ]);
+  memory.submodules = submodules;
   // What was recorded once may have been removed without a trace in the upper layer.
   const paths = new Set([...gone, ...memory.recorded, ...added].filter((path) => !isBelow(submodules, path)));
   if (paths.size > FILES_MAX) {

@@ -1,7 +1,8 @@
 /** The two git directories of a tree: ours beside it, and the throw-away one inside, which is made before sandboxed code runs. */
-import { appendFile, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { git, type GitPlace } from "./git.ts";
+import { type GitPlace } from "./git.ts";
+import { gitPipe } from "./git-pipe.ts";
 
 /** Commits that `git log` and `git blame` inside the sandbox can see. More costs time and disk for each warm checkout. */
 const VISIBLE_HISTORY = 50;
@@ -15,30 +16,27 @@ const OWN_FILES = ".pullwright-*";
  */
 export const LOOSE_STAT = ["core.checkStat=minimal", "core.trustctime=false"] as const;
 
-/** An empty repository of ours that borrows the objects of `mirrorGitDir` and whose branch `run` is `sha`. */
+/** An empty repository of ours that borrows the objects of `mirrorGitDir` and whose branch `run` is `sha`. Without git, which takes longer. */
 export async function makeStore(
   gitDir: string,
   { mirrorGitDir, sha }: { readonly mirrorGitDir: string; readonly sha: string },
-  signal: AbortSignal,
 ): Promise<void> {
-  const place = { gitDir, workTree: null };
   await mkdir(gitDir, { mode: 0o700 });
-  await git(place, ["init", "--quiet", "--bare", "--template="], { signal });
-  // For showHistory: what the mirror has packed well is passed on as it is.
-  await appendFile(join(gitDir, "config"), "[pack]\n\twindow = 0\n");
-  await mkdir(join(gitDir, "objects/info"), { recursive: true });
-  await writeFile(join(gitDir, "objects/info/alternates"), `${join(mirrorGitDir, "objects")}\n`);
-  await mkdir(join(gitDir, "info"), { recursive: true });
-  await writeFile(join(gitDir, "info/exclude"), `${OWN_FILES}\n`);
-  await git(place, ["update-ref", "refs/heads/run", sha], { signal });
+  await writeRepository(gitDir, {
+    HEAD: "ref: refs/heads/run\n",
+    // No search for deltas in showHistory: what the mirror has packed well is passed on as it is.
+    config: "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[pack]\n\twindow = 0\n",
+    "objects/info/alternates": `${join(mirrorGitDir, "objects")}\n`,
+    "info/exclude": `${OWN_FILES}\n`,
+    "refs/heads/run": `${sha}\n`,
+  });
 }
 
 /** The .git of the tree, with branch `work` at the store's `run` and some history below; its index is the caller's. */
 export async function showHistory(place: GitPlace, treeDir: string, signal: AbortSignal): Promise<void> {
   const visible = { gitDir: join(treeDir, ".git"), workTree: treeDir };
-  const isNew = (await mkdir(visible.gitDir, { recursive: true })) !== undefined;
-  if (isNew) await git(visible, ["init", "--quiet", "--template=", "--initial-branch=work"], { signal });
-  await git(
+  await makeVisible(visible.gitDir);
+  await gitPipe(
     visible,
     [
       ...["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-head-ok", `--depth=${VISIBLE_HISTORY}`],
@@ -47,6 +45,21 @@ export async function showHistory(place: GitPlace, treeDir: string, signal: Abor
     // The mirror has checked these objects when they came from the forge.
     { allowsFile: true, settings: ["transfer.fsckObjects=false"], signal },
   );
-  if (!isNew) return;
-  for (const setting of LOOSE_STAT) await git(visible, ["config", ...setting.split("=")], { signal });
+}
+
+/** Nothing happens when it is there. */
+async function makeVisible(gitDir: string): Promise<void> {
+  if ((await mkdir(gitDir, { recursive: true })) === undefined) return;
+  const loose = LOOSE_STAT.map((setting) => `\t${setting.replace("core.", "").replace("=", " = ")}\n`).join("");
+  await writeRepository(gitDir, {
+    HEAD: "ref: refs/heads/work\n",
+    config: `[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tlogallrefupdates = true\n${loose}`,
+  });
+}
+
+/** What `git init` makes, without a process. */
+async function writeRepository(gitDir: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const folder of ["objects/info", "objects/pack", "refs/heads", "info"])
+    await mkdir(join(gitDir, folder), { recursive: true });
+  for (const [name, text] of Object.entries(files)) await writeFile(join(gitDir, name), text);
 }

@@ -7,9 +7,17 @@ import { type GitPlace, GitError } from "./git.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
 import { findAll } from "./find-all.ts";
 import { type Entry, joinPath, listBelow, readFolder, toPath } from "./walk.ts";
-import type { Layers } from "./workspace.ts";
+import type { Layers, TreeMemory } from "./workspace.ts";
 
-export type Tree = { readonly place: GitPlace; readonly treeDir: string; readonly layers: Layers | null };
+export type Tree = {
+  readonly place: GitPlace;
+  readonly treeDir: string;
+  readonly layers: Layers | null;
+  readonly memory: Pick<TreeMemory, "known">;
+};
+
+/** Names in an index, and the folders they lie in. */
+export type KnownNames = { readonly files: ReadonlySet<string>; readonly folders: ReadonlySet<string> };
 
 /** Names are latin1 (walk.ts). `added` are files and links that may be new or changed, `gone` what may have been removed. */
 export type Touched = { readonly added: readonly string[]; readonly gone: readonly string[] };
@@ -89,30 +97,42 @@ function byName(entries: readonly Entry[] | null): ReadonlyMap<string, Entry["ki
 }
 
 /** Without layers every file is looked at: git compares the tracked ones, the rest are found by name. */
-async function readAll({ place, treeDir }: Tree, signal: AbortSignal): Promise<Found> {
-  const [entries, tracked] = await Promise.all([
-    findAll(treeDir, signal).then((all) => withoutTraps(treeDir, all)),
-    gitPipe(place, ["ls-files", "-z"], { signal }).then(splitNames),
-  ]);
+async function readAll(tree: Tree, signal: AbortSignal): Promise<Found> {
+  const racing = new AbortController();
+  const first = listChanged(tree, AbortSignal.any([signal, racing.signal]));
+  first.catch(() => {}); // It counts only when it is asked for below.
+  const [entries, { files, folders }] = await Promise.all([findAll(tree.treeDir, signal), readKnown(tree, signal)]);
+  const sound = await withoutTraps(tree.treeDir, entries);
+  const hadTraps = sound.length < entries.length;
+  if (hadTraps) racing.abort(); // It may hang at a pipe.
+  const changed = await (hadTraps ? listChanged(tree, signal) : first);
+  const fresh: Fresh[] = [];
+  for (const { path, kind } of sound) {
+    if (kind === "folder" ? folders.has(path) : files.has(path)) continue;
+    const end = path.lastIndexOf("/");
+    if (end < 0 || folders.has(path.slice(0, end))) fresh.push({ path, kind });
+  }
+  return { added: [], fresh, gone: changed };
+}
+
+async function listChanged({ place }: Tree, signal: AbortSignal): Promise<string[]> {
   const args = ["diff-files", "-z", "--name-only", "--ignore-submodules=all"];
-  const changed = splitNames(await gitPipe(place, args, { signal }));
-  const known = new Set(tracked);
+  return splitNames(await gitPipe(place, args, { signal }));
+}
+
+/** What the index knew the first time: all that it was given since is recorded and looked at in any case. */
+async function readKnown({ place, memory }: Tree, signal: AbortSignal): Promise<KnownNames> {
+  if (memory.known) return memory.known;
+  const files = new Set(splitNames(await gitPipe(place, ["ls-files", "-z"], { signal })));
   const folders = new Set<string>();
-  for (const path of tracked) {
+  for (const path of files) {
     for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
       const folder = path.slice(0, end);
       if (folders.has(folder)) break;
       folders.add(folder);
     }
   }
-  const fresh: Fresh[] = [];
-  for (const { path, kind } of entries) {
-    const end = path.lastIndexOf("/");
-    const isTop = end < 0 || folders.has(path.slice(0, end));
-    const isKnown = kind === "folder" ? folders.has(path) : known.has(path);
-    if (isTop && !isKnown) fresh.push({ path, kind });
-  }
-  return { added: [], fresh, gone: changed };
+  return (memory.known = { files, folders });
 }
 
 /** Level by level, so that an ignored folder is never entered. */

@@ -6,18 +6,18 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "n
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type FileLock, lockExclusive, tryExclusive, tryShared } from "../file-lock.ts";
-import { git, GitError } from "./git.ts";
+import { GitError } from "./git.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
 import type { Mirror } from "./mirror.ts";
 import { canMountOverlay } from "./overlay.ts";
 import { LOOSE_STAT, makeStore, showHistory } from "./stores.ts";
 
 /** Below this many files writing them takes less time than keeping a second copy is worth. */
-const FILES_MIN = 2000;
+export const FILES_MIN = 2000;
 /** Per repository: the base branch, and one more while runs hold the first. Each is as large as the tree. */
 const SLOTS_MAX = 2;
 /** Files that may differ before a run's overlay would write more than it saves, and the checkout is brought up to date first. */
-const DRIFT_FILES_MAX = 2000;
+export const DRIFT_FILES_MAX = 2000;
 /** Writing a checkout of a very large repository to a slow disk takes minutes. */
 const BUILD_MS_MAX = 900_000;
 
@@ -156,8 +156,8 @@ async function fillSlot(dir: string, { mirror, sha }: Wanted, signal: AbortSigna
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir);
   await mkdir(join(dir, "tree"), { mode: 0o755 });
-  await makeStore(join(dir, "store.git"), { mirrorGitDir: mirror.gitDir, sha }, signal);
-  await git(placeOf(dir), ["read-tree", "-u", "--reset", sha], { signal });
+  await makeStore(join(dir, "store.git"), { mirrorGitDir: mirror.gitDir, sha });
+  await gitPipe(placeOf(dir), ["read-tree", "-u", "--reset", sha], { signal });
   await showHistory(placeOf(dir), join(dir, "tree"), signal);
 }
 
@@ -168,8 +168,8 @@ async function moveSlot(
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    await git(placeOf(dir), ["update-ref", "refs/heads/run", sha], { signal });
-    await git(placeOf(dir), ["read-tree", "-m", "-u", before, sha], { signal, settings: LOOSE_STAT });
+    await gitPipe(placeOf(dir), ["update-ref", "refs/heads/run", sha], { signal });
+    await gitPipe(placeOf(dir), ["read-tree", "-m", "-u", before, sha], { signal, settings: LOOSE_STAT });
     await showHistory(placeOf(dir), join(dir, "tree"), signal);
     return true;
   } catch (error) {
@@ -184,12 +184,17 @@ async function moveSlot(
  */
 async function settle(dir: string, signal: AbortSignal): Promise<void> {
   const index = join(dir, "index");
+  await settleIndex(index, signal);
+  await writeFile(join(dir, "tree/.git/index"), await readFile(index));
+}
+
+/** Waits for the next second, at most one, and gives the index that time. */
+export async function settleIndex(index: string, signal: AbortSignal): Promise<void> {
   const { mtimeMs } = await stat(index);
   const nextSecondMs = (Math.floor(mtimeMs / 1000) + 1) * 1000;
   await delay(Math.max(0, nextSecondMs - Date.now() + 5), undefined, { signal });
   const now = new Date();
   await utimes(index, now, now);
-  await writeFile(join(dir, "tree/.git/index"), await readFile(index));
 }
 
 function placeOf(dir: string) {

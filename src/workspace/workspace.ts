@@ -3,22 +3,27 @@
  * sandboxed code sees is a throw-away with some history, which the host never reads after the sandbox has opened.
  */
 import { randomBytes } from "node:crypto";
-import { chmod, copyFile, lchown, mkdir, readdir, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { type FileLock, lockExclusive, tryExclusive } from "../file-lock.ts";
-import { changeOwner, pickUid } from "../sandbox/owner.ts";
-import { git, type GitPlace } from "./git.ts";
-import { copyHistory } from "./history.ts";
+import { pickUid } from "../sandbox/owner.ts";
+import { type GitPlace } from "./git.ts";
+import { gitPipe } from "./git-pipe.ts";
 import type { Mirror } from "./mirror.ts";
 import { overlayDirs, tryOverlay, unmountBelow } from "./overlay.ts";
 import { giveTo } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
+import { deservesSpare, prepareSpare, takeSpare, type Wanted, writeCheckout } from "./spare.ts";
 import { LOOSE_STAT, makeStore, showHistory } from "./stores.ts";
+import type { KnownNames } from "./touched.ts";
 import { listBelow } from "./walk.ts";
 import { borrowWarm, deservesWarm, refreshWarm, type Warm } from "./warm.ts";
 
 /** A warm checkout that this many files are missing from is brought up to date when its run has ended. */
 const REFRESH_FILES_MIN = 100;
+/** The set-up and the first turns have the disk for themselves. */
+const SPARE_AFTER_MS = 10_000;
 /** Other workers hold the folder of runs for milliseconds. */
 const TURN_MS_MAX = 30_000;
 
@@ -28,6 +33,8 @@ export type WorkspaceOpening = {
   readonly runsDir: string;
   /** From how many files on a warm checkout is shown instead of files written; Infinity for never. */
   readonly overlayFilesMin?: number | undefined;
+  /** From how many files on, without an overlay, the next run's checkout is written ahead. */
+  readonly spareFilesMin?: number | undefined;
 };
 
 /** What recording the tree has to remember from one time to the next. Names are latin1 (walk.ts). */
@@ -36,6 +43,8 @@ export type TreeMemory = {
   readonly recorded: Set<string>;
   /** The gitlinks of the base; null before they were looked for. */
   submodules: ReadonlySet<string> | null;
+  /** What the index knew at first, where a tree has no layers. */
+  known: KnownNames | null;
 };
 
 /** What is below the tree when it is an overlay. */
@@ -47,12 +56,16 @@ export class Workspace implements AsyncDisposable {
   /** Ours: objects and index of this run; borrows the mirror's objects. */
   readonly gitDir: string;
   readonly baseSha: string;
-  readonly memory: TreeMemory = { recorded: new Set(), submodules: null };
+  readonly memory: TreeMemory = { recorded: new Set(), submodules: null, known: null };
   readonly #dir: string;
   readonly #opening: WorkspaceOpening;
   #lock: FileLock | null = null;
   #warm: Warm | null = null;
   #owner: number | null = null;
+  /** Writes the next run's checkout while this one works. */
+  #preparing: Promise<void> = Promise.resolve();
+  #isPreparing = false;
+  readonly #ending = new AbortController();
 
   private constructor(dir: string, opening: WorkspaceOpening) {
     this.#dir = dir;
@@ -115,27 +128,28 @@ export class Workspace implements AsyncDisposable {
 
   async #fill(signal: AbortSignal): Promise<void> {
     const { mirror, sha } = this.#opening;
-    await makeStore(this.gitDir, { mirrorGitDir: mirror.gitDir, sha }, signal);
+    await makeStore(this.gitDir, { mirrorGitDir: mirror.gitDir, sha });
     const { overlayFilesMin } = this.#opening;
     const scratchDir = join(this.#dir, "probe");
     const isWorthIt = await deservesWarm({ mirror, sha, scratchDir, filesMin: overlayFilesMin }, signal);
     if (isWorthIt && (await this.#showWarm(signal))) return;
-    await git(this.place, ["read-tree", "-u", "--reset", sha], { signal });
-    await copyHistory({ mirror, sha, place: this.place, treeDir: this.treeDir }, signal);
-    await this.#giveAway(signal);
+    const wanted = { mirror, sha, place: this.place, treeDir: this.treeDir };
+    const owner = await takeSpare(wanted, this.#dir, signal);
+    this.#owner = owner === false ? await writeCheckout(wanted, signal) : owner;
+    if (!(await deservesSpare(this.place, this.#opening.spareFilesMin))) return;
+    this.#preparing = this.#prepareNext(wanted);
   }
 
-  /** As root the files get their owner at once: a change of owner later would make git hash each of them again. */
-  async #giveAway(signal: AbortSignal): Promise<void> {
-    const [index, visibleIndex] = [join(this.gitDir, "index"), join(this.treeDir, ".git/index")];
-    const isRoot = process.getuid?.() === 0;
-    this.#owner = isRoot ? await pickUid() : null;
-    if (this.#owner !== null) {
-      await changeOwner(this.treeDir, { uid: this.#owner, gid: this.#owner });
-      await git(this.place, ["update-index", "--refresh", "-q"], { signal });
+  /** A copy that cannot be written, or is stopped with the run, is no loss. */
+  async #prepareNext(wanted: Wanted): Promise<void> {
+    const { signal } = this.#ending;
+    try {
+      await delay(SPARE_AFTER_MS, undefined, { signal, ref: false });
+      this.#isPreparing = true;
+      await prepareSpare(wanted, signal);
+    } catch {
+      // The next run writes its files itself.
     }
-    await copyFile(index, visibleIndex);
-    if (this.#owner !== null) await lchown(visibleIndex, this.#owner, this.#owner);
   }
 
   async #showWarm(signal: AbortSignal): Promise<boolean> {
@@ -151,7 +165,7 @@ export class Workspace implements AsyncDisposable {
     const index = join(this.gitDir, "index");
     await copyFile(warm.indexFile, index);
     if (warm.commit !== sha) {
-      await git(this.place, ["read-tree", "-m", "-u", warm.commit, sha], { signal, settings: LOOSE_STAT });
+      await gitPipe(this.place, ["read-tree", "-m", "-u", warm.commit, sha], { signal, settings: LOOSE_STAT });
       await showHistory(this.place, this.treeDir, signal);
       await copyFile(index, join(this.treeDir, ".git/index"));
       await giveTo(this.treeDir, { uid, gid: uid }, await listBelow(overlayDirs(this.#dir).upper));
@@ -162,6 +176,9 @@ export class Workspace implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { mirror, sha } = this.#opening;
+    const timer = setTimeout(() => this.#ending.abort(), this.#isPreparing ? REFRESH_MS_MAX : 0);
+    await this.#preparing;
+    clearTimeout(timer);
     await removeRun(this.#dir);
     this.#lock?.release();
     this.#warm?.release();
