@@ -1,5 +1,6 @@
 /** What the tools that edit share: the state of a run, and that their `view` only reads. */
 import { z } from "zod";
+import type { Album } from "./album.ts";
 import type { Files } from "./files.ts";
 import type { ReadState } from "./read-state.ts";
 import type { ShownTexts } from "./shown-texts.ts";
@@ -9,6 +10,8 @@ export type Desk = {
   readonly files: Files;
   readonly readState: ReadState;
   readonly shownTexts: ShownTexts;
+  /** Null for a model that cannot see. */
+  readonly album: Album | null;
   /** Whether a file must have been seen before it is edited; false for a person's single call. */
   readonly mustRead: boolean;
 };

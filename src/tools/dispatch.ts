@@ -80,9 +80,10 @@ async function runCall(
 ): Promise<CallResult> {
   const startedAt = now();
   const tool = tools.get(call.tool);
-  const end = ({ text, command, edits = [] }: ToolResult, isError: boolean): CallResult => {
+  const end = ({ text, images = [], command, edits = [] }: ToolResult, isError: boolean): CallResult => {
     const told = truncate(cleanText(text), OBSERVATION_BYTES_MAX) + (tool ? noteUnknown(tool, call.input) : "");
-    const observation = { callId: call.id, text: told, isError };
+    const shown = images.length > 0 ? { images } : {};
+    const observation = { callId: call.id, text: told, isError, ...shown };
     return { call, observation, wallMs: now() - startedAt, command: command ?? null, edits: boundEdits(edits) };
   };
   try {

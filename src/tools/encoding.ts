@@ -40,7 +40,7 @@ export function decodeText(bytes: Buffer): Decoded {
 
 function whyImage(bytes: Buffer): string | null {
   const format = imageFormat(bytes);
-  return format === null ? null : `${format} image, and images cannot be shown here`;
+  return format === null ? null : `${format} image`;
 }
 
 /** Null for what has no UTF-16 mark. A character of two halves is kept even when one is missing. */

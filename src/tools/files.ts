@@ -2,9 +2,11 @@
  * The files of a workspace as text. What is written keeps the encoding that it was read in, and can be taken back within the run;
  * text that the encoding cannot hold is refused before anything is written.
  */
+import type { Image } from "../journal.ts";
 import type { SandboxSession } from "../sandbox/sandbox.ts";
 import { FILE_BYTES_MAX, openByteFiles, type ByteChange, type ByteRead } from "./byte-files.ts";
 import { decodeText, encodeText, type Encoding } from "./encoding.ts";
+import { readImage } from "./image.ts";
 import { whyNoNewFile } from "./paths.ts";
 import { planUndo } from "./plan-undo.ts";
 import { ToolRefusal } from "./tool.ts";
@@ -21,7 +23,14 @@ export type FileRead =
       readonly mode: string;
       readonly encoding: Encoding;
     }
-  | { readonly kind: "binary"; readonly path: string; readonly bytes: number; readonly why: string }
+  | {
+      readonly kind: "binary";
+      readonly path: string;
+      readonly bytes: number;
+      readonly why: string;
+      /** Null when it is none, or none that can be shown. */
+      readonly image: Image | null;
+    }
   | Exclude<ByteRead, { kind: "file" }>;
 
 /**
@@ -113,8 +122,14 @@ function toText(file: ByteRead): FileRead {
   if (file.kind !== "file") return file;
   const { path, bytes, mode } = file;
   const decoded = decodeText(bytes);
-  if (decoded.kind === "binary") return { kind: "binary", path, bytes: bytes.length, why: decoded.why };
+  if (decoded.kind === "binary") return { kind: "binary", path, bytes: bytes.length, ...toBinary(bytes, decoded.why) };
   return { kind: "text", path, mode, text: decoded.text, encoding: decoded.encoding };
+}
+
+function toBinary(bytes: Buffer, why: string): { readonly why: string; readonly image: Image | null } {
+  const read = readImage(bytes);
+  if (read?.kind === "image") return { why, image: read.image };
+  return { why: read ? `${why}; ${read.why}` : why, image: null };
 }
 
 function textOf(file: ByteRead | undefined): string | null {

@@ -1,6 +1,8 @@
 /** The read tool: many files, ranges or symbols in one call. What cannot be shown is said for that file alone. */
 import { z } from "zod";
 import { unreachable } from "../failure.ts";
+import type { Image } from "../journal.ts";
+import type { Album } from "./album.ts";
 import { defineTool } from "./define-tool.ts";
 import { whyNotText, type FileRead, type Files } from "./files.ts";
 import { readOutline } from "./outline.ts";
@@ -27,7 +29,15 @@ const Input = z.object({
 });
 type Wanted = z.infer<typeof One>;
 
-export function readTool(files: Files, readState: ReadState, shownTexts: ShownTexts): Tool {
+export type Reading = {
+  readonly files: Files;
+  readonly readState: ReadState;
+  readonly shownTexts: ShownTexts;
+  /** Null for a model that cannot see. */
+  readonly album: Album | null;
+};
+
+export function readTool({ files, readState, shownTexts, album }: Reading): Tool {
   return defineTool({
     name: "read",
     effect: "reads",
@@ -38,6 +48,7 @@ export function readTool(files: Files, readState: ReadState, shownTexts: ShownTe
       const paths = [...new Set(wanted.map(({ path }) => path))];
       const found = new Map((await files.read(paths, signal)).map((file, i) => [paths[i] ?? "", file]));
       const parts: string[] = [];
+      const images: Image[] = [];
       let room = TEXT_BYTES_MAX;
       let hasText = false;
       for (const [i, one] of wanted.entries()) {
@@ -45,19 +56,18 @@ export function readTool(files: Files, readState: ReadState, shownTexts: ShownTe
         if (!file) throw new Error("one path has one result");
         // What small files leave over goes to those after them.
         const share = Math.floor(room / (wanted.length - i));
-        const shown = again(
-          shownTexts,
-          file,
-          { one, isOutline },
-          await show(file, one, { isOutline, bytesMax: share }),
-        );
+        const page = file.kind === "binary" && file.image ? album?.show(file.image) : undefined;
+        images.push(...(page?.images ?? []));
+        const shown = page
+          ? ({ kind: "image", text: page.text } as const)
+          : again(shownTexts, file, { one, isOutline }, await show(file, one, { isOutline, bytesMax: share }));
         if (shown.kind === "text" && file.kind === "text") readState.remember(file.path, file.text);
         hasText ||= shown.kind !== "failure";
         room = Math.max(0, room - Buffer.byteLength(shown.text));
         parts.push(wanted.length === 1 ? shown.text : `== ${one.path}\n${shown.text}`);
       }
       if (!hasText) throw new ToolRefusal(parts.join("\n\n"));
-      return { text: parts.join("\n\n") };
+      return { text: parts.join("\n\n"), images };
     },
   });
 }

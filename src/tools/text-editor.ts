@@ -71,7 +71,7 @@ export function textEditorTool(desk: Desk): Tool {
 type Found = { readonly file: FileRead; readonly signal: AbortSignal };
 
 async function view(
-  { files, readState, shownTexts }: Desk,
+  { files, readState, shownTexts, album }: Desk,
   input: Extract<Input, { command: "view" }>,
   { file, signal }: Found,
 ) {
@@ -79,6 +79,7 @@ async function view(
     const names = await files.list(file.path, signal);
     return { text: names.length === 0 ? "The directory is empty." : names.join("\n") };
   }
+  if (file.kind === "binary" && file.image && album) return album.show(file.image);
   if (file.kind !== "text") throw new ToolRefusal(`Cannot view "${input.path}": ${whyNotText(file) ?? ""}.`);
   const range = input.view_range ?? null;
   const shown = viewText(file.text, range);

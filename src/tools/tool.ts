@@ -1,11 +1,13 @@
 /** What a tool is. Tools are records in a table (toolset.ts); they reach repository files only through the sandbox. */
-import type { CommandRun, FileEditReport } from "../journal.ts";
+import type { CommandRun, FileEditReport, Image } from "../journal.ts";
 import type { ToolSpec } from "../model/model.ts";
 import type { z } from "zod";
 
 /** What a tool hands back. `text` is for the model, already cut to its limit; `command` and `edits` are evidence for people. */
 export type ToolResult = {
   readonly text: string;
+  /** For the model to see, in the order in which the text names them. */
+  readonly images?: readonly Image[];
   readonly command?: CommandRun;
   readonly edits?: readonly FileEditReport[];
 };

@@ -84,7 +84,7 @@ test.each([
   ["half a character of UTF-16", Buffer.from([0xff, 0xfe, 0x61]), "half a character"],
   ["UTF-32", Buffer.from([0xff, 0xfe, 0, 0, 0x61, 0, 0, 0]), "NUL characters"],
   ["NUL", Buffer.from([0x61, 0]), "NUL bytes"],
-  ["a PNG", Buffer.from("\x89PNG\r\n\x1a\n\0\0", "latin1"), "a PNG image, and images cannot be shown here"],
+  ["a PNG", Buffer.from("\x89PNG\r\n\x1a\n\0\0", "latin1"), "a PNG image"],
   ["a JPEG without NUL", Buffer.from("\xff\xd8\xff\xe1xyz", "latin1"), "a JPEG image"],
   ["a GIF without NUL", Buffer.from("GIF89a\x10\x10\xf7", "latin1"), "a GIF image"],
   ["a WebP", Buffer.from("RIFF\x10\0\0\0WEBPVP8L", "latin1"), "a WebP image"],
@@ -100,7 +100,7 @@ test("an image is refused as one, a drawing in text is shown", async () => {
   await using bench = await openWorkbench({
     files: { "a.png": png, "b.svg": "<svg/>\n", "GIF89a.md": "GIF89a is old.\n" },
   });
-  const why = "it is a binary file (a PNG image, and images cannot be shown here, 10 bytes).";
+  const why = "it is a binary file (a PNG image; it is cut off or damaged, 10 bytes).";
   const view = (path: string) => bench.call("edit", { command: "view", path });
   expect(await view("a.png")).toBe(`error: Cannot view "a.png": ${why}`);
   expect(await bench.call("read", { files: ["a.png"] })).toBe(`error: Cannot read "a.png": ${why}`);

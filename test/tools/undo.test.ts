@@ -94,7 +94,7 @@ async function openPatching(files: Readonly<Record<string, string | Buffer>>) {
   const readState = openReadState();
   const reached = openFiles(bench.session);
   const { signal } = new AbortController();
-  const desk = { files: reached, readState, shownTexts: openShownTexts(), mustRead: true };
+  const desk = { files: reached, readState, shownTexts: openShownTexts(), album: null, mustRead: true };
   const apply = openPatchApplier(desk);
   const tools = [undoTool(desk)];
   const call = async (path: string) => {
