@@ -23,9 +23,12 @@ import { requireGitHub, type Settings } from "./settings.ts";
 import { postgresBatches } from "./store/batches.ts";
 import { postgresReplies } from "./store/replies.ts";
 import { openDatabase, type Database, type Sql } from "./store/database.ts";
+import { knownDeliveries } from "./store/deliveries.ts";
+import { beginSweep, endSweep } from "./store/sweeps.ts";
 import { finishTask, markRunning, readTask } from "./store/tasks.ts";
 import type { Rules } from "./trigger/decide.ts";
-import { pullwrightApp } from "./webhook/app.ts";
+import { pullwrightApp, type Accept } from "./webhook/app.ts";
+import { keepSweeping, sweepDeliveries } from "./webhook/sweep.ts";
 import { startWebhookServer, type WebhookServer } from "./webhook/server.ts";
 import type { TaskId } from "./task.ts";
 import { Mirrors } from "./workspace/mirror.ts";
@@ -41,6 +44,9 @@ export type Store = AsyncDisposable & {
 
 /** A run that is still going when the process is told to stop gets this long before it is handed to another worker. */
 const STOP_GRACE_MS = 20_000;
+
+/** GitHub's own advice is to look for failed deliveries regularly; it keeps them for three days. */
+const SWEEP_EVERY_MS = 3_600_000;
 
 export function openLog(settings: Settings): Logger {
   return pino({ level: settings.logLevel, base: null });
@@ -72,22 +78,34 @@ export async function startServer(settings: Settings, store: Store, log: Logger)
   const github = requireGitHub(settings);
   const rules = await readRules(settings, log);
   const { queue, database } = store;
+  const accept: Accept = async (delivery) => {
+    await takeDelivery(queue, delivery, Date.now);
+  };
   const server = await startWebhookServer({
     ...{ appId: github.appId, privateKey: github.privateKey, secret: github.webhookSecret, apiUrl: github.apiUrl },
     ...{ host: settings.host, port: settings.port, webhookPath: settings.webhookPath },
     webhookProxyUrl: settings.webhookProxyUrl,
-    app: pullwrightApp({
-      rules,
-      accept: async (delivery) => {
-        await takeDelivery(queue, delivery, Date.now);
-      },
-      log,
-    }),
+    app: pullwrightApp({ rules, accept, log }),
     routes: [healthRoute(database)],
     log,
   });
   log.info({ url: server.url, path: settings.webhookPath }, "listening for deliveries");
-  return server;
+  const sweeping = keepSweeping({
+    sweep: (stopping) =>
+      sweepDeliveries({
+        ...{ ...openForge(github).deliveryLog, accept, rules, log, stopping, now: Date.now },
+        known: (guids) => knownDeliveries(database, guids),
+        begin: () => beginSweep(database, Date.now()),
+        end: (sweptTo) => endSweep(database, sweptTo),
+      }),
+    everyMs: SWEEP_EVERY_MS,
+    onError: (error) => log.warn({ err: error }, "the delivery log could not be swept"),
+  });
+  const close = async () => {
+    await server.close();
+    await sweeping[Symbol.asyncDispose]();
+  };
+  return { ...server, close };
 }
 
 /** Works on tasks until the store is closed. Refuses to start without isolation, naming the remedy. */

@@ -2,6 +2,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { WebhookServer } from "../src/webhook/server.ts";
 import { openLog, openRunParts, openStore, runQueued, startServer, startWorker, type Store } from "../src/main.ts";
 import { readSettings, type Settings } from "../src/settings.ts";
 import { listTasks, type StoredTask } from "../src/store/tasks.ts";
@@ -36,9 +37,10 @@ export class World implements AsyncDisposable {
   /** What a worker process of this world is started with. */
   readonly env: Readonly<Record<string, string>>;
   readonly #stack: AsyncDisposableStack;
+  #server: WebhookServer | null;
 
   private constructor(
-    parts: Pick<World, "github" | "models" | "store" | "settings" | "env">,
+    parts: Pick<World, "github" | "models" | "store" | "settings" | "env"> & { readonly server: WebhookServer },
     stack: AsyncDisposableStack,
   ) {
     this.github = parts.github;
@@ -46,6 +48,7 @@ export class World implements AsyncDisposable {
     this.store = parts.store;
     this.settings = parts.settings;
     this.env = parts.env;
+    this.#server = parts.server;
     this.#stack = stack;
   }
 
@@ -67,7 +70,20 @@ export class World implements AsyncDisposable {
     stack.defer(() => server.close());
     github.setWebhookUrl(`${server.url}${settings.webhookPath}`);
     if (options.withWorker !== false) await startWorker(settings, store, log);
-    return new World({ github, models, store, settings, env }, stack.move());
+    return new World({ github, models, store, settings, env, server }, stack.move());
+  }
+
+  /** The webhook server goes away: deliveries fail until `comeBack`. */
+  async goAway(): Promise<void> {
+    await this.#server?.close();
+    this.#server = null;
+  }
+
+  async comeBack(): Promise<void> {
+    const server = await startServer(this.settings, this.store, openLog(this.settings));
+    this.#server = server;
+    this.#stack.defer(() => server.close());
+    this.github.setWebhookUrl(`${server.url}${this.settings.webhookPath}`);
   }
 
   /** GitHub's API as this person uses it. */

@@ -51,6 +51,14 @@ export async function linkNote(
   );
 }
 
+/** Those of the guids that are recorded. */
+export async function knownDeliveries(sql: Sql, guids: readonly string[]): Promise<ReadonlySet<string>> {
+  const rows = await sql.query<{ guid: string }>("SELECT guid FROM pullwright.deliveries WHERE guid = ANY($1)", [
+    guids,
+  ]);
+  return new Set(rows.map(({ guid }) => guid));
+}
+
 /** Newest first. */
 export async function listDeliveries(sql: Sql, { limit }: { readonly limit: number }): Promise<readonly Delivery[]> {
   const rows = await sql.query<DeliveryRow>(

@@ -39,9 +39,10 @@ export function pullwrightApp(parts: { readonly rules: Rules; readonly accept: A
   };
 }
 
-type Incoming = { readonly guid: string; readonly event: string; readonly payload: unknown };
+export type Incoming = { readonly guid: string; readonly event: string; readonly payload: unknown };
 
-function readDelivery({ guid, event, payload }: Incoming, rules: Rules): Delivery {
+/** What a delivery asks for, whichever way it came. */
+export function readDelivery({ guid, event, payload }: Incoming, rules: Rules): Delivery {
   const name = readName(event, payload);
   const repo = readRepoName(payload);
   const read = readEvent(name, payload);

@@ -20,6 +20,7 @@ test("the label on an issue asks for a pull request", () => {
       instruction: "",
       headSha: null,
     },
+    headAt: null,
   });
 });
 

@@ -89,7 +89,10 @@ test.each([
 ])("%s is a pull request that was %s", (name, change) => {
   const payload = withValue(example(name), ["pull_request", "draft"], true);
   expect(readEvent(name, payload)).toMatchObject({
-    event: { kind: "pull-updated", change, isDraft: true, headSha: expect.stringMatching(/^[0-9a-f]{40}$/) },
+    event: {
+      ...{ kind: "pull-updated", change, isDraft: true, headSha: expect.stringMatching(/^[0-9a-f]{40}$/) },
+      updatedAt: expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+    },
   });
 });
 

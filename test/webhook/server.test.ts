@@ -102,7 +102,7 @@ test("a signed delivery is committed before its 2xx, and nobody asked the forge 
     {
       guid: "g-1",
       name: "issues.labeled",
-      decision: { kind: "start", request: expect.objectContaining({ goal: "implement" }) },
+      decision: { kind: "start", request: expect.objectContaining({ goal: "implement" }), headAt: null },
       repo: "Codertocat/Hello-World",
     },
   ]);

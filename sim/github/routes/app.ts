@@ -182,16 +182,18 @@ function deliveryJson(delivery: Delivery) {
   };
 }
 
-/** Newest first; the cursor is the id of the last delivery of the page before. */
+/** Newest first; the cursor is the id of the last delivery of the page before. `status` is "success" or "failure", by status code. */
 function listDeliveries(call: Call): Reply {
   return asApp(call, () => {
     const perPage = Math.min(100, Math.max(1, Number(call.query.get("per_page") ?? 30) || 30));
     const before = Number((call.query.get("cursor") ?? "").replace(/^v1_/, "")) || Number.POSITIVE_INFINITY;
-    const older = call.sim.hooks.log.filter((one) => one.id < before).toReversed();
+    const status = call.query.get("status");
+    const isAsked = ({ statusCode }: Delivery) => !status || (statusCode < 300 ? "success" : "failure") === status;
+    const older = call.sim.hooks.log.filter((one) => one.id < before && isAsked(one)).toReversed();
     const slice = older.slice(0, perPage);
     const last = slice.at(-1);
     const hasMore = older.length > slice.length && last !== undefined;
-    const next = `<${call.url}?per_page=${perPage}&cursor=v1_${last?.id}>; rel="next"`;
+    const next = `<${call.url}?per_page=${perPage}&cursor=v1_${last?.id}${status ? `&status=${status}` : ""}>; rel="next"`;
     return { status: 200, body: slice.map(deliveryJson), ...(hasMore ? { headers: { link: next } } : {}) };
   });
 }
