@@ -28,15 +28,17 @@ type Roots = number | readonly number[] | null;
 
 type Usage = { readonly bytes: number; readonly files: number };
 
+const NOTHING: Usage = { bytes: 0, files: 0 };
+
 export class DiskWatch {
   readonly #folders: readonly [string, ...string[]];
   readonly #limits: Pick<SandboxLimits, "workspaceBytesMax" | "workspaceFilesMax">;
-  /** What was there before the session's commands. */
-  readonly #before: Promise<Usage>;
+  /** What was there before the session's commands; measured from the first on. */
+  #before: Promise<Usage> | null = null;
   /** Free space at the last measuring, or when the command began. */
   #freeThen: Usage;
   readonly #floor: number;
-  #last: Usage = { bytes: 0, files: 0 };
+  #last: Usage = NOTHING;
   #isFull = false;
   /** Time of commands since the last measuring, and what it took. */
   #unmeasuredMs = 0;
@@ -50,15 +52,15 @@ export class DiskWatch {
   ) {
     this.#folders = folders;
     this.#limits = limits;
-    // Begun now and not waited for: what the first command writes meanwhile, it may have on top.
-    this.#before = measure(folders, null);
-    this.#freeThen = freeSpace(folders[0]) ?? { bytes: 0, files: 0 };
+    this.#freeThen = freeSpace(folders[0]) ?? NOTHING;
     this.#floor = Math.min(FREE_BYTES_MIN, this.#freeThen.bytes / 2);
   }
 
   /** Calls `exceeded` while the limit is; returns how to stop. What one command wrote counts for the next. */
   watch(namespacePid: () => Roots, exceeded: () => void): () => void {
     let isWatching = true;
+    // Begun with the first command and not waited for: what that writes meanwhile, it may have on top.
+    this.#before ??= measure(this.#folders, null);
     this.#freeThen = freeSpace(this.#folders[0]) ?? this.#freeThen;
     const poll = async () => {
       if (this.#isBusy) return;
@@ -88,7 +90,7 @@ export class DiskWatch {
     const gone = { bytes: this.#freeThen.bytes - free.bytes, files: this.#freeThen.files - free.files };
     if (!this.#isWorthMeasuring(gone)) return false;
     const startedAt = performance.now();
-    const [before, used] = await Promise.all([this.#before, measure(this.#folders, roots)]);
+    const [before, used] = await Promise.all([this.#before ?? NOTHING, measure(this.#folders, roots)]);
     const isFull =
       used.bytes - before.bytes > this.#limits.workspaceBytesMax ||
       used.files - before.files > this.#limits.workspaceFilesMax;
@@ -118,18 +120,21 @@ function freeSpace(folder: string): Usage | null {
 }
 
 async function measure(folders: readonly string[], roots: Roots): Promise<Usage> {
-  const [bytes, files] = await Promise.all([sum(["-B1"], folders), sum(["--inodes"], folders)]);
+  const [bytes, files] = await sums(folders);
   const device = (await lstat(folders[0] ?? "").catch(() => null))?.dev;
   const unlinked = roots === null || device === undefined ? 0 : unlinkedBytes(roots, device);
   return { bytes: bytes + unlinked, files };
 }
 
+/** One fork of ours for both. */
+const SUMS = 'du -sc -B1 -- "$@"; du -sc --inodes -- "$@"';
+
 /**
  * By `du`, which walks trees of any depth that change under it. As an ordinary user in a user namespace of its own: there it may
- * enter folders that their owner has closed to himself. It complains of what vanishes meanwhile; the sum is good all the same.
+ * enter folders that their owner has closed to himself. It complains of what vanishes meanwhile; the sums are good all the same.
  */
-async function sum(options: readonly string[], folders: readonly string[]): Promise<number> {
-  const du = ["du", "-sc", ...options, "--", ...folders];
+async function sums(folders: readonly string[]): Promise<readonly [bytes: number, files: number]> {
+  const du = ["sh", "-c", SUMS, "du", ...folders];
   const argv = process.getuid?.() === 0 ? du : ["unshare", "--user", "--map-root-user", "--", ...du];
   const [program = "", ...rest] = argv;
   const settings = { env: LAUNCHER_ENVIRONMENT, timeout: MEASURE_MS_MAX, killSignal: "SIGKILL" } as const;
@@ -137,5 +142,6 @@ async function sum(options: readonly string[], folders: readonly string[]): Prom
     ({ stdout }) => stdout,
     (error: unknown) => (error instanceof Error && "stdout" in error ? String(error.stdout) : ""),
   );
-  return Number(/^(\d+)\ttotal$/m.exec(said)?.[1] ?? 0);
+  const [bytes = 0, files = 0] = [...said.matchAll(/^(\d+)\ttotal$/gm)].map(([, total]) => Number(total));
+  return [bytes, files];
 }
