@@ -31,6 +31,14 @@ export function openRepo(call: Call, need: Need): Repo {
 }
 
 export function refuse(sim: Sim, actor: Actor, { repo, need }: { repo: Repo; need: Need }): GitHubError | null {
+  return refuseActor(sim, actor, { repo, need }) ?? (need.writes && repo.isArchived ? archived() : null);
+}
+
+function archived(): GitHubError {
+  return new GitHubError(403, "Repository was archived so is read-only.");
+}
+
+function refuseActor(sim: Sim, actor: Actor, { repo, need }: { repo: Repo; need: Need }): GitHubError | null {
   switch (actor.kind) {
     case "nobody":
       if (repo.isPrivate) return notFound();
@@ -44,6 +52,7 @@ export function refuse(sim: Sim, actor: Actor, { repo, need }: { repo: Repo; nee
       return new GitHubError(403, `Must have ${need.person} rights to Repository.`);
     }
     case "installation":
+      if (actor.installation.suspendedAt) return new GitHubError(403, "This installation has been suspended");
       if (!actor.repos.includes(repo)) {
         if (repo.isPrivate) return notFound();
         return need.writes ? notAccessible() : null;

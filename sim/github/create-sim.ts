@@ -7,6 +7,7 @@ import { noreplyEmail } from "./json/accounts.ts";
 import type { Account, App, Repo } from "./records.ts";
 import type { ParsedSeed, RepositorySeed } from "./seed.ts";
 import { Sim } from "./sim.ts";
+import { writeHook } from "./update-hook.ts";
 
 const FIRST_USER_ID = 1001;
 const FIRST_ID = 500_000;
@@ -50,6 +51,7 @@ async function createRepo(sim: Sim, seed: RepositorySeed, seedDir: string): Prom
   await initBare(gitDir, seed.defaultBranch);
   if (parent) await git(gitDir, ["fetch", "--quiet", parent.gitDir, "+refs/heads/*:refs/heads/*"]);
   await writeFirstCommit(gitDir, { seed, seedDir, owner });
+  await writeHook(gitDir);
   return {
     id: seed.id ?? sim.nextId(),
     owner,
@@ -69,6 +71,8 @@ async function createRepo(sim: Sim, seed: RepositorySeed, seedDir: string): Prom
     reviews: [],
     reviewComments: [],
     checkRuns: [],
+    rules: [],
+    isArchived: false,
   };
 }
 
@@ -103,6 +107,6 @@ function addInstallations(sim: Sim): void {
     const repos = owned.filter((repo) => repo.isInstalled);
     if (repos.length === 0) continue;
     const selection = repos.length === owned.length ? "all" : "selected";
-    sim.installations.push({ id: sim.nextId(), account, repos, selection, createdAt: sim.time() });
+    sim.installations.push({ id: sim.nextId(), account, repos, selection, createdAt: sim.time(), suspendedAt: null });
   }
 }

@@ -21,11 +21,28 @@ export type Failure = {
   readonly when: "before" | "after";
 };
 
+/** Something that happens in between: `act` ends before the request that fits is looked at. */
+export type Interlude = { readonly method?: string; readonly path: RegExp; readonly act: () => Promise<unknown> };
+
 export class Failures {
+  readonly #interludes: Interlude[] = [];
   #planned: { readonly plan: PlannedFailure; left: number }[] = [];
 
   add(plan: PlannedFailure): void {
     this.#planned.push({ plan, left: plan.times ?? 1 });
+  }
+
+  addInterlude(interlude: Interlude): void {
+    this.#interludes.push(interlude);
+  }
+
+  /** Plays what was to happen before this request, once. */
+  async playInterlude(method: string, path: string): Promise<void> {
+    const at = this.#interludes.findIndex(
+      (one) => (one.method ?? method).toUpperCase() === method && one.path.test(path),
+    );
+    const [interlude] = at < 0 ? [] : this.#interludes.splice(at, 1);
+    await interlude?.act();
   }
 
   /** The failure this request is to have, used up by one. */

@@ -8,6 +8,7 @@ import { applyPush, diffRefs } from "./pushes.ts";
 import type { Repo } from "./records.ts";
 import { GitHubError } from "./reply.ts";
 import type { Sim } from "./sim.ts";
+import { hookEnvironment, hooksDir } from "./update-hook.ts";
 
 const GIT_PATH = /^\/([^/]+)\/([^/]+?)(?:\.git)?\/(info\/refs|git-upload-pack|git-receive-pack)$/;
 
@@ -57,7 +58,7 @@ export async function answerGit(
     return { kind: "nobody" };
   }
   const { repo, actor } = entered;
-  const run = () => runBackend({ repo, git, request, response });
+  const run = () => runBackend({ repo, git, actor, request, response });
   if (git.verb !== "git-receive-pack") {
     await run();
     finish();
@@ -88,6 +89,8 @@ function enter(sim: Sim, git: GitRequest, authorization: string | undefined): En
     // To someone without a name a private repository looks like one that asks for a password.
     if (actor.kind === "nobody") return refused(401, "Authentication required.");
     if (refusal?.status === 404) return refused(404, "Repository not found.");
+    if (repo?.isArchived && refusal?.status === 403)
+      return refused(403, "This repository was archived so it is read-only.");
     const who = actor.kind === "app" ? sim.app.slug : authorOf(sim, actor).login;
     return refused(refusal?.status ?? 403, `Permission to ${git.owner}/${git.name}.git denied to ${who}.`);
   } catch (error) {
@@ -103,14 +106,15 @@ function refused(status: number, message: string): Entered {
 type Backend = {
   readonly repo: Repo;
   readonly git: GitRequest;
+  readonly actor: Actor;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 };
 
 /** CGI: headers first, then the body, which is passed on as it comes. Leaves the response open. */
-async function runBackend({ repo, git, request, response }: Backend): Promise<void> {
+async function runBackend({ repo, git, actor, request, response }: Backend): Promise<void> {
   const child = spawn("git", ["http-backend"], {
-    env: cgiEnvironment({ repo, git, request }),
+    env: cgiEnvironment({ repo, git, actor, request }),
     stdio: ["pipe", "pipe", "pipe"],
   });
   const ended = new Promise<void>((resolve, reject) => {
@@ -149,7 +153,7 @@ function writeHead(response: ServerResponse, head: string): void {
   response.writeHead(status);
 }
 
-function cgiEnvironment({ repo, git, request }: Omit<Backend, "response">): Record<string, string> {
+function cgiEnvironment({ repo, git, actor, request }: Omit<Backend, "response">): Record<string, string> {
   const optional = {
     CONTENT_TYPE: request.headers["content-type"],
     CONTENT_LENGTH: request.headers["content-length"],
@@ -157,7 +161,8 @@ function cgiEnvironment({ repo, git, request }: Omit<Backend, "response">): Reco
     GIT_PROTOCOL: request.headers["git-protocol"],
   };
   return {
-    ...gitEnvironment(BACKEND_CONFIG),
+    ...gitEnvironment({ ...BACKEND_CONFIG, "core.hooksPath": hooksDir(repo) }),
+    ...hookEnvironment(repo, actor),
     GIT_PROJECT_ROOT: repo.gitDir,
     PATH_INFO: `/${git.verb}`,
     GIT_HTTP_EXPORT_ALL: "1",

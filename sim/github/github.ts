@@ -6,9 +6,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createControls, type Controls } from "./controls.ts";
 import { createSim } from "./create-sim.ts";
 import { emitInstallations } from "./events.ts";
-import { Failures, type PlannedFailure } from "./failures.ts";
+import { Failures, type Interlude, type PlannedFailure } from "./failures.ts";
 import { branchTip, git, resolveCommit, writeCommit, ZERO_SHA, type FileChanges } from "./git.ts";
 import { createGraphql } from "./graphql.ts";
 import { noreplyEmail } from "./json/accounts.ts";
@@ -43,29 +44,32 @@ export type Commit = {
 };
 
 /** Repositories are named "owner/name" throughout. */
-export type GitHub = Readers & {
-  readonly url: string;
-  readonly apiUrl: string;
-  readonly appId: number;
-  readonly slug: string;
-  readonly privateKey: string;
-  readonly webhookSecret: string;
-  readonly requests: readonly RequestLog[];
-  readonly deliveries: readonly Delivery[];
-  /** A personal token: with it, people act through the same API and the same git. */
-  tokenFor(login: string): string;
-  setWebhookUrl(url: string | null): void;
-  /** Sends installation.created for each installation. */
-  announceInstallations(): void;
-  gitDir(repository: string): string;
-  /** As if `login` had pushed one commit with these files (null deletes); returns its SHA. */
-  commitFiles(repository: string, branch: string, change: Commit & { readonly files: FileChanges }): Promise<string>;
-  failNext(failure: PlannedFailure): void;
-  redeliver(deliveryId: number): Delivery;
-  settled(): Promise<void>;
-  close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-};
+export type GitHub = Readers &
+  Controls & {
+    readonly url: string;
+    readonly apiUrl: string;
+    readonly appId: number;
+    readonly slug: string;
+    readonly privateKey: string;
+    readonly webhookSecret: string;
+    readonly requests: readonly RequestLog[];
+    readonly deliveries: readonly Delivery[];
+    /** A personal token: with it, people act through the same API and the same git. */
+    tokenFor(login: string): string;
+    setWebhookUrl(url: string | null): void;
+    /** Sends installation.created for each installation. */
+    announceInstallations(): void;
+    gitDir(repository: string): string;
+    /** As if `login` had pushed one commit with these files (null deletes); returns its SHA. */
+    commitFiles(repository: string, branch: string, change: Commit & { readonly files: FileChanges }): Promise<string>;
+    failNext(failure: PlannedFailure): void;
+    /** Lets `act` happen before the next request that fits, once. */
+    before(interlude: Interlude): void;
+    redeliver(deliveryId: number): Delivery;
+    settled(): Promise<void>;
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+  };
 
 export async function startGitHub(options: GitHubOptions): Promise<GitHub> {
   const seed = GitHubSeed.parse(options.seed);
@@ -88,6 +92,7 @@ export async function startGitHub(options: GitHubOptions): Promise<GitHub> {
   };
   return {
     ...readers,
+    ...createControls(sim),
     url,
     apiUrl: sim.apiUrl,
     appId: sim.app.id,
@@ -101,6 +106,7 @@ export async function startGitHub(options: GitHubOptions): Promise<GitHub> {
     announceInstallations: () => emitInstallations(sim),
     commitFiles: (repository, branch, change) => commitFiles(sim, { repository, branch, ...change }),
     failNext: (failure) => failures.add(failure),
+    before: (interlude) => failures.addInterlude(interlude),
     redeliver: (id) => {
       const delivery = hooks.redeliver(id);
       if (!delivery) throw new Error(`no delivery ${id}`);

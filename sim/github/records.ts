@@ -1,6 +1,7 @@
 /** What the stand-in remembers. Records are changed in place by the routes; json/ turns them into GitHub's answers on demand. */
 import type { z } from "zod";
 import type { PermissionMap } from "./seed.ts";
+import type { Rule } from "./update-hook.ts";
 
 export type Account = {
   readonly id: number;
@@ -19,7 +20,7 @@ export type App = {
   readonly bot: Account;
   readonly privateKey: string;
   readonly publicKey: string;
-  readonly permissions: Permissions;
+  permissions: Permissions;
   readonly createdAt: string;
 };
 
@@ -29,6 +30,7 @@ export type Installation = {
   readonly repos: Repo[];
   readonly selection: "all" | "selected";
   readonly createdAt: string;
+  suspendedAt: string | null;
 };
 
 export type Reaction = {
@@ -176,4 +178,7 @@ export type Repo = {
   readonly reviews: Review[];
   readonly reviewComments: ReviewComment[];
   readonly checkRuns: CheckRun[];
+  /** Protected branches and the rules of rulesets. */
+  readonly rules: Rule[];
+  isArchived: boolean;
 };

@@ -12,6 +12,7 @@ export const PERMISSION_NAMES = [
   "statuses",
   "actions",
   "members",
+  "workflows",
 ] as const;
 
 export const PermissionMap = z.partialRecord(z.enum(PERMISSION_NAMES), z.enum(["read", "write"]));

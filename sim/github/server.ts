@@ -16,6 +16,7 @@ import { pullRoutes } from "./routes/pulls.ts";
 import { repoRoutes } from "./routes/repos.ts";
 import { reviewCommentRoutes } from "./routes/review-comments.ts";
 import { reviewRoutes } from "./routes/reviews.ts";
+import { ruleRoutes } from "./routes/rules.ts";
 import { type Sim } from "./sim.ts";
 
 /** GitHub refuses larger API requests too. */
@@ -55,6 +56,7 @@ export function createListener(parts: Parts): (request: IncomingMessage, respons
     ...pullRoutes,
     ...checkRoutes,
     ...codeRoutes,
+    ...ruleRoutes,
     ...repoRoutes,
   ]);
   const meter = createMeter(parts.sim);
@@ -74,6 +76,7 @@ type Server = Parts & { readonly router: Router; readonly meter: Meter };
 async function answer(server: Server, exchange: Exchange): Promise<void> {
   const { request, response, url } = exchange;
   const method = request.method ?? "GET";
+  await server.failures.playInterlude(method, url.pathname);
   const failure = server.failures.take(method, url.pathname);
   const log = (status: number, actor: string) =>
     server.log.push({ method, path: url.pathname + url.search, status, actor });

@@ -1,7 +1,7 @@
 /** The stand-in's git over HTTP, with the real git on the other end. */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -180,4 +180,56 @@ test("a push whose answer is lost has landed, and one refused from the start has
   const heads = await desk.run(ada, ["ls-remote", "--heads", "origin"], work);
   expect(heads.text).not.toContain("refs/heads/one");
   expect(heads.text).toContain("refs/heads/two");
+});
+
+test("what is protected, ruled, archived or gone refuses a push as GitHub does, and the API says what it knows", async () => {
+  await using github = await startGitHub({ seed: SEED });
+  await using desk = await openDesk();
+  const ada = github.tokenFor("ada");
+  const bot = await botToken(github, { contents: "write" });
+  await desk.run(bot, ["clone", `${github.url}/acme/shop.git`, "work"]);
+  const work = join(desk.dir, "work");
+  const push = async (token: string, branch: string) => {
+    await desk.run(token, ["commit", "--allow-empty", "-m", branch], work);
+    return desk.run(token, ["push", "origin", `HEAD:refs/heads/${branch}`], work);
+  };
+  const at = new Octokit({ baseUrl: github.apiUrl, auth: ada, throttle: { enabled: false } }).rest.repos;
+  const rulesOf = async (branch: string) => (await at.getBranchRules({ ...REPO, branch })).data.map(({ type }) => type);
+
+  github.protect(AT, "main", { says: "remote: ! [rejected] main -> main (stale info)" });
+  const refused = await push(bot, "main");
+  expect(refused).toMatchObject({ code: 1, text: expect.stringContaining("[remote rejected] HEAD -> main") });
+  expect(refused.text).toContain("stale info");
+  expect((await at.getBranch({ ...REPO, branch: "main" })).data.protected).toBe(true);
+  expect(await rulesOf("main")).toEqual([]);
+
+  github.addRule(AT, "agent/*", "creation");
+  github.addRule(AT, "topic", "update");
+  expect((await push(bot, "agent/1-x")).text).toContain("GH013");
+  expect(await rulesOf("agent/1-x")).toEqual(["creation"]);
+  expect((await push(bot, "topic")).code).toBe(0);
+  expect((await push(bot, "topic")).text).toContain("GH013");
+
+  await mkdir(join(work, ".github/workflows"), { recursive: true });
+  await writeFile(join(work, ".github/workflows/ci.yml"), "on: push\n");
+  await desk.run(bot, ["add", "."], work);
+  expect((await push(bot, "flow")).text).toContain("refusing to allow a GitHub App to create or update workflow");
+  expect((await push(ada, "flow")).code).toBe(0);
+
+  github.archive(AT);
+  expect((await push(bot, "later")).text).toContain("403");
+  expect((await at.get(REPO)).data.archived).toBe(true);
+  github.remove(AT);
+  expect((await push(bot, "later")).text).toContain("not found");
+  await expect(at.get(REPO)).rejects.toMatchObject({ status: 404 });
+});
+
+test("what shall happen before a request has happened when it is answered", async () => {
+  await using github = await startGitHub({ seed: SEED });
+  const moved = { login: "ada", message: "Moved", files: { "b.txt": "b\n" } };
+  github.before({ path: /\/branches\/main$/, act: () => github.commitFiles(AT, "main", moved) });
+  const at = new Octokit({ baseUrl: github.apiUrl, auth: github.tokenFor("ada"), throttle: { enabled: false } }).rest;
+  const first = (await at.repos.getBranch({ ...REPO, branch: "main" })).data.commit;
+  expect(first.commit.message).toBe("Moved");
+  expect((await at.repos.getBranch({ ...REPO, branch: "main" })).data.commit.sha).toBe(first.sha);
 });

@@ -136,7 +136,7 @@ export function installationJson(sim: Sim, installation: Installation): Schemas[
     has_multiple_single_files: false,
     single_file_paths: [],
     suspended_by: null,
-    suspended_at: null,
+    suspended_at: installation.suspendedAt,
   } satisfies Schemas["installation"];
 }
 

@@ -95,7 +95,7 @@ export function repositoryJson(sim: Sim, repo: Repo): RepositoryJson {
     has_discussions: false,
     forks_count: forks,
     mirror_url: null,
-    archived: false,
+    archived: repo.isArchived,
     disabled: false,
     open_issues_count: open,
     license: null,

@@ -78,6 +78,7 @@ function createToken(call: Call): Reply {
   return asApp(call, () => {
     const { sim } = call;
     const installation = findInstallation(call);
+    if (installation.suspendedAt) throw new GitHubError(403, "This installation has been suspended");
     const request = readBody(call, TokenRequest);
     const repos = narrowRepos(installation, request);
     const permissions = narrowPermissions(sim.app.permissions, request.permissions);

@@ -10,6 +10,7 @@ import { applyPush } from "../pushes.ts";
 import type { Repo } from "../records.ts";
 import { created, GitHubError, noContent, notFound, ok, page, readBody, type Call, type Reply } from "../reply.ts";
 import type { Route } from "../router.ts";
+import { isProtected } from "./rules.ts";
 
 const AT = "/repos/:owner/:repo";
 
@@ -107,7 +108,7 @@ async function listBranches(call: Call): Promise<Reply> {
     slice.map((line) => ({
       name: line.slice(41),
       commit: { sha: line.slice(0, 40), url: `${repoApiUrl(call.sim, repo)}/commits/${line.slice(0, 40)}` },
-      protected: false,
+      protected: isProtected(repo, line.slice(41)),
     })),
   );
 }
@@ -124,8 +125,11 @@ async function getBranch(call: Call): Promise<Reply> {
     name,
     commit: commitJson(call.sim, repo, commit),
     _links: { self: url, html },
-    protected: false,
-    protection: { enabled: false, required_status_checks: { enforcement_level: "off", contexts: [], checks: [] } },
+    protected: isProtected(repo, name),
+    protection: {
+      enabled: isProtected(repo, name),
+      required_status_checks: { enforcement_level: "off", contexts: [], checks: [] },
+    },
     protection_url: `${url}/protection`,
   });
 }
