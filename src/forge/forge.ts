@@ -43,7 +43,12 @@ export type ReviewThread = {
 };
 
 /** How git reaches the repository. `token` is short-lived, for this repository only, and goes into git's environment only. */
-export type GitAccess = { readonly url: string; readonly token: string };
+export type GitAccess = {
+  readonly url: string;
+  readonly token: string;
+  /** What the forge says the repository takes, where it says so. */
+  readonly kilobytes?: number;
+};
 
 export interface ForgeReader {
   /** The permission of a person, asked by numeric id. Anything unknown, missing or unclear is "none". */

@@ -37,7 +37,9 @@ export async function mintAccess(clients: Clients, repo: RepoRef, contents: "rea
       permissions: { contents },
     }),
   );
-  return { url: `${clients.webUrl}/${repo.owner}/${repo.name}.git`, token: data.token };
+  const kilobytes = data.repositories?.find(({ id }) => id === repo.id)?.size;
+  const access = { url: `${clients.webUrl}/${repo.owner}/${repo.name}.git`, token: data.token };
+  return kilobytes === undefined ? access : { ...access, kilobytes };
 }
 
 /** By id alone the login is looked up first: it may have changed hands since the event. */

@@ -1,6 +1,7 @@
 /** From a task to the commits it is about: the forge is asked, the mirror brought up to date, base and head pinned. */
 import type { ForgeReader, PullFacts } from "../forge/forge.ts";
 import type { Task } from "../task.ts";
+import { fillCommits } from "../workspace/blobless.ts";
 import { mergeBase, resolveCommit, type Mirrors, type OpenMirror } from "../workspace/mirror.ts";
 
 export type Checkout = {
@@ -27,11 +28,13 @@ export async function openCheckout(
   const mirror = undo.use(await parts.mirrors.fetch(repo, pull ? [pull.number] : [], access, signal));
   const baseSha = await resolveCommit(mirror, `refs/heads/${pull?.baseBranch ?? repo.defaultBranch}`);
   if (pull === null) {
+    await fillCommits(mirror, [baseSha], access, signal);
     undo.move();
     return { mirror, pull, baseSha, headSha: baseSha, forkSha: baseSha };
   }
   const headSha = await resolveCommit(mirror, `refs/pull/${pull.number}/head`);
   const forkSha = await mergeBase(mirror, baseSha, headSha);
+  await fillCommits(mirror, [baseSha, headSha, forkSha], access, signal);
   undo.move();
   return { mirror, pull: { ...pull, headSha }, baseSha, headSha, forkSha };
 }

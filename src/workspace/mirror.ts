@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { GitAccess } from "../forge/forge.ts";
 import { lockExclusive, tryShared } from "../file-lock.ts";
 import type { RepoRef } from "../repo-event.ts";
+import { BLOBLESS_KILOBYTES_MIN, fillCommits, isBlobless, makeBlobless, promisedFrom } from "./blobless.ts";
 import { git, GitError, gitOverNetwork } from "./git.ts";
 import { evictMirrors, isThere } from "./evict.ts";
 import { rebuildMirror } from "./rebuild.ts";
@@ -17,17 +18,30 @@ export type OpenMirror = Mirror & Disposable;
 /** The first fetch of a very large repository takes this long on a slow line; who waits for it gives the task back after. */
 const TURN_MS_MAX = 1_800_000;
 
-type Wanted = { readonly repo: RepoRef; readonly pulls: readonly number[]; readonly access: GitAccess };
+export type MirrorLimits = {
+  /** Above it the repositories that were not used for longest are removed; null for half of the disk. */
+  readonly bytesMax: number | null;
+  /** What the forge calls at least as large is mirrored without its files (blobless.ts). */
+  readonly bloblessKilobytesMin: number;
+};
+const LIMITS: MirrorLimits = { bytesMax: null, bloblessKilobytesMin: BLOBLESS_KILOBYTES_MIN };
+
+type Wanted = {
+  readonly repo: RepoRef;
+  readonly pulls: readonly number[];
+  readonly access: GitAccess;
+  /** Of a mirror that is made anew; one that is there stays what it is. */
+  readonly isBlobless: boolean;
+};
 
 /** Fetches are serialised per mirror, also between processes: two gits that move the same refs fail on each other's locks. */
 export class Mirrors {
   readonly #dir: string;
-  readonly #bytesMax: number | null;
+  readonly #limits: MirrorLimits;
 
-  /** Above `bytesMax` (half of the disk without it) the repositories that were not used for longest are removed. */
-  constructor(dir: string, { bytesMax = null }: { readonly bytesMax?: number | null } = {}) {
+  constructor(dir: string, limits: Partial<MirrorLimits> = {}) {
     this.#dir = dir;
-    this.#bytesMax = bytesMax;
+    this.#limits = { ...LIMITS, ...limits };
   }
 
   /** Brings the branches, and the heads of `pulls`, up to date. Throws TransientError when the forge cannot be reached. */
@@ -43,12 +57,13 @@ export class Mirrors {
       const use = tryShared(join(this.#dir, `${repo.id}.use`));
       if (use === null) throw new Error("A mirror was being removed without its turn.");
       undo.defer(() => use.release());
-      await fetchOrRebuild(gitDir, { repo, pulls, access }, signal);
+      const isBlobless = (access.kilobytes ?? 0) >= this.#limits.bloblessKilobytesMin;
+      await fetchOrRebuild(gitDir, { repo, pulls, access, isBlobless }, signal);
       const now = new Date();
       await utimes(join(this.#dir, `${repo.id}.use`), now, now);
     }
     // Later fetches add little; it is new repositories that fill a disk.
-    if (isNew) await evictMirrors(this.#dir, this.#bytesMax);
+    if (isNew) await evictMirrors(this.#dir, this.#limits.bytesMax);
     const held = undo.move();
     return { gitDir, [Symbol.dispose]: () => held.dispose() };
   }
@@ -57,6 +72,7 @@ export class Mirrors {
   async warm(repo: RepoRef, access: GitAccess, signal: AbortSignal): Promise<void> {
     using mirror = await this.fetch(repo, [], access, signal);
     const sha = await resolveCommit(mirror, `refs/heads/${repo.defaultBranch}`);
+    await fillCommits(mirror, [sha], access, signal);
     const scratchDir = join(this.#dir, `${repo.id}.probe`);
     if (!(await deservesWarm({ mirror, sha, scratchDir }, signal))) return;
     const warm = await borrowWarm({ mirror, sha }, signal);
@@ -76,19 +92,23 @@ async function fetchOrRebuild(gitDir: string, wanted: Wanted, signal: AbortSigna
   await rebuildMirror(gitDir, (fresh) => fetchInto(fresh, wanted, signal));
 }
 
-async function fetchInto(gitDir: string, { repo, pulls, access: gitAccess }: Wanted, signal: AbortSignal) {
+async function fetchInto(gitDir: string, wanted: Wanted, signal: AbortSignal) {
+  const { repo, pulls, access: gitAccess } = wanted;
   const place = { gitDir, workTree: null };
   await mkdir(gitDir, { recursive: true, mode: 0o700 });
-  if (!(await isThere(join(gitDir, "HEAD"))))
+  if (!(await isThere(join(gitDir, "HEAD")))) {
     await git(place, ["init", "--quiet", "--bare", "--template="], { signal });
+    if (wanted.isBlobless) await makeBlobless(gitDir);
+  }
+  const promised = (await isBlobless({ gitDir })) ? promisedFrom(gitAccess.url) : null;
   const heads = pulls.map((number) => `+refs/pull/${number}/head:refs/pull/${number}/head`);
   await gitOverNetwork(
     place,
     [
-      ...["fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--end-of-options", gitAccess.url],
-      ...["+refs/heads/*:refs/heads/*", ...heads],
+      ...["fetch", "--quiet", "--no-tags", "--prune", "--no-write-fetch-head", ...(promised ? [promised.filter] : [])],
+      ...["--end-of-options", promised?.name ?? gitAccess.url, "+refs/heads/*:refs/heads/*", ...heads],
     ],
-    { access: gitAccess, signal },
+    { access: gitAccess, settings: promised?.settings ?? [], signal },
   );
   // A fetch with nothing new looks at no object: that the newest tree is there says that the packs can be read.
   const tip = `refs/heads/${repo.defaultBranch}`;

@@ -96,7 +96,8 @@ export async function prepareSpare({ mirror, sha }: Pick<Wanted, "mirror" | "sha
 export async function deservesSpare(place: GitPlace, filesMin = FILES_MIN): Promise<boolean> {
   await using index = await open(indexOf(place));
   const { buffer } = await index.read(Buffer.alloc(INDEX_HEAD_BYTES), 0, INDEX_HEAD_BYTES, 0);
-  return buffer.readUInt32BE(INDEX_COUNT_AT) >= filesMin;
+  const files = buffer.readUInt32BE(INDEX_COUNT_AT);
+  return files >= filesMin;
 }
 
 /** Where an index says how many entries it has: gitformat-index(5). */

@@ -1,6 +1,7 @@
 /** The two git directories of a tree: ours beside it, and the throw-away one inside, which is made before sandboxed code runs. */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fetchMissing, isBlobless, promisedFrom } from "./blobless.ts";
 import { type GitPlace } from "./git.ts";
 import { gitPipe } from "./git-pipe.ts";
 
@@ -16,6 +17,11 @@ const OWN_FILES = ".pullwright-*";
  */
 export const LOOSE_STAT = ["core.checkStat=minimal", "core.trustctime=false"] as const;
 
+/** No search for deltas in showHistory: what the mirror has packed well is passed on as it is. It may ask for single files, too. */
+const STORE =
+  "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[pack]\n\twindow = 0\n" +
+  "[uploadpack]\n\tallowFilter = true\n\tallowAnySHA1InWant = true\n";
+
 /** An empty repository of ours that borrows the objects of `mirrorGitDir` and whose branch `run` is `sha`. Without git, which takes longer. */
 export async function makeStore(
   gitDir: string,
@@ -24,8 +30,7 @@ export async function makeStore(
   await mkdir(gitDir, { mode: 0o700 });
   await writeRepository(gitDir, {
     HEAD: "ref: refs/heads/run\n",
-    // No search for deltas in showHistory: what the mirror has packed well is passed on as it is.
-    config: "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[pack]\n\twindow = 0\n",
+    config: STORE,
     "objects/info/alternates": `${join(mirrorGitDir, "objects")}\n`,
     "info/exclude": `${OWN_FILES}\n`,
     "refs/heads/run": `${sha}\n`,
@@ -36,15 +41,27 @@ export async function makeStore(
 export async function showHistory(place: GitPlace, treeDir: string, signal: AbortSignal): Promise<void> {
   const visible = { gitDir: join(treeDir, ".git"), workTree: treeDir };
   await makeVisible(visible.gitDir);
+  const url = `file://${place.gitDir}`;
+  const promised = (await borrowsBlobless(place)) ? promisedFrom(url) : null;
+  const options = {
+    // The mirror has checked these objects when they came from the forge.
+    ...{ allowsFile: true, settings: ["transfer.fsckObjects=false", ...(promised?.settings ?? [])], signal },
+  };
   await gitPipe(
     visible,
     [
       ...["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-head-ok", `--depth=${VISIBLE_HISTORY}`],
-      ...[`file://${place.gitDir}`, "+refs/heads/run:refs/heads/work"],
+      ...[...(promised ? [promised.filter, promised.name] : [url]), "+refs/heads/run:refs/heads/work"],
     ],
-    // The mirror has checked these objects when they came from the forge.
-    { allowsFile: true, settings: ["transfer.fsckObjects=false"], signal },
+    options,
   );
+  if (promised) await fetchMissing(visible, { commits: ["refs/heads/work"], url }, options);
+}
+
+/** Then old files are missing from the history as well: it has the commits, and the newest one's files. */
+async function borrowsBlobless({ gitDir }: GitPlace): Promise<boolean> {
+  const objects = (await readFile(join(gitDir, "objects/info/alternates"), "utf8")).trim();
+  return isBlobless({ gitDir: dirname(objects) });
 }
 
 /** Nothing happens when it is there. */
