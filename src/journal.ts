@@ -82,6 +82,9 @@ export type FileEditReport = {
   readonly isCut: boolean;
 };
 
+/** A file's text that the model was shown or wrote, by its hash. `path` is relative to the workspace. */
+export type SeenText = { readonly path: string; readonly hash: string };
+
 /** One wish of sandboxed code to reach a host, and its answer. `host` is harmless text; `why` is "" when allowed. */
 export type EgressDecision = {
   readonly verdict: "allowed" | "denied" | "failed";
@@ -136,9 +139,19 @@ export type JournalEntry =
       readonly observation: Observation;
       readonly wallMs: number;
       readonly command: CommandRun | null;
+      /** What the model knows since this call, so that whoever goes on need not read it again; left out for nothing. */
+      readonly seen?: readonly SeenText[];
       /** The files that the call changed by itself, not by a command; left out for none. Bounded by tools/bound-edits.ts. */
       readonly edits?: readonly FileEditReport[];
     }
+  /** The work tree after the call observed just before, kept with it: both are durable or neither. Bytes are those of the pack. */
+  | { readonly kind: "checkpointed"; readonly tree: string; readonly bytes: number; readonly wallMs: number }
+  /** The tree could not be kept: a run lost before the next checkpoint starts over. */
+  | { readonly kind: "checkpoint-missed"; readonly why: string }
+  /** This attempt goes on after `turn`, which an earlier one had paid for. `tree` is null when nothing had been changed. */
+  | { readonly kind: "resumed"; readonly attempt: number; readonly turn: number; readonly tree: string | null }
+  /** An earlier attempt had begun, and what it did is lost. */
+  | { readonly kind: "restarted"; readonly attempt: number; readonly why: string }
   | { readonly kind: "plan-updated"; readonly steps: readonly PlanStep[] }
   /** Said to the model: by the harness (a nudge to report, a limit coming near), or `by` a person while the run was live. */
   | { readonly kind: "steered"; readonly text: string; readonly by?: string }
@@ -186,3 +199,12 @@ export interface Journal {
   append(entry: JournalEntry): Promise<void>;
   read(): Promise<readonly RecordedEntry[]>;
 }
+
+/** A work tree for another machine. A base stands alone; any other needs the packs since the last base. */
+export type TreePack = { readonly tree: string; readonly isBase: boolean; readonly pack: Buffer };
+
+/** A task's stream, which takes packs of the work tree along. */
+export type TreeJournal = Journal & {
+  /** All of it is durable, or nothing. A base drops the packs before it. */
+  readonly appendTogether: (entries: readonly JournalEntry[], pack: TreePack | null) => Promise<void>;
+};

@@ -59,13 +59,15 @@ type AskerParts = {
   readonly models: ModelChain;
   readonly journal: Journal;
   readonly purse: Purse;
+  /** What earlier attempts have switched already. */
+  readonly switched: readonly ModelSwitch[];
   readonly now: () => number;
 };
 
-export function openAsker({ models, journal, purse, now }: AskerParts): Asker {
+export function openAsker({ models, journal, purse, switched, now }: AskerParts): Asker {
   // There is no way back within a run: a vendor that failed three times in a row is not asked at each turn.
-  let [model, ...others] = models;
-  const switches: ModelSwitch[] = [];
+  let [model, ...others] = chainAfter(models, switched);
+  const switches: ModelSwitch[] = [...switched];
 
   const moveOn = async (turn: number, error: ModelError, next: Model): Promise<void> => {
     const change = { turn, from: model.id, to: next.id, reason: error.fault };
@@ -96,8 +98,12 @@ export function openAsker({ models, journal, purse, now }: AskerParts): Asker {
           );
           const cost = costUsd(reply.usage, asked.facts.prices);
           const entry = toEntry({ ...reply, turn, model: asked.id, costUsd: cost, wallMs: now() - askedAt });
-          await journal.append(entry);
-          await purse.pay(turn, asked.id, reply.usage, cost);
+          try {
+            await journal.append(entry);
+          } finally {
+            // Also when the task is another worker's by now: the vendor has to be paid all the same.
+            await purse.pay(turn, asked.id, reply.usage, cost);
+          }
           return entry;
         } catch (error) {
           const [next] = others;
@@ -107,4 +113,11 @@ export function openAsker({ models, journal, purse, now }: AskerParts): Asker {
       }
     },
   };
+}
+
+/** From the model on that was switched to last; the whole chain where settings have changed since. */
+function chainAfter(models: ModelChain, switched: readonly ModelSwitch[]): ModelChain {
+  const to = switched.at(-1)?.to;
+  const [model, ...others] = models.slice(models.findIndex(({ id }) => id === to));
+  return to === undefined || !models.some(({ id }) => id === to) || !model ? models : [model, ...others];
 }

@@ -15,15 +15,25 @@ export type Conversation = {
   readonly replace: (messages: readonly Message[]) => void;
 };
 
-export function openConversation(first: readonly Message[]): Conversation {
+/** The first `messages` have `tokens`, the reply to those before it included. */
+export type Counted = { readonly tokens: number; readonly messages: number };
+
+export const UNCOUNTED: Counted = { tokens: 0, messages: 0 };
+
+/** Tokens of a request and its reply. */
+export function allTokens({ input, cachedRead, cacheWrite, output }: Usage): number {
+  return input + cachedRead + cacheWrite + output;
+}
+
+export function openConversation(first: readonly Message[], known: Counted): Conversation {
   let messages = [...first];
-  let counted = { tokens: 0, messages: 0 };
+  let counted = known;
   return {
     messages: () => [...messages],
     push: (...more) => void messages.push(...more),
-    count: ({ input, cachedRead, cacheWrite, output }) => {
+    count: (usage) => {
       // The reply's own message, which is not pushed yet, is its output.
-      counted = { tokens: input + cachedRead + cacheWrite + output, messages: messages.length + 1 };
+      counted = { tokens: allTokens(usage), messages: messages.length + 1 };
     },
     tokens: ({ quirks }) => {
       const added = messages.slice(counted.messages);
@@ -31,7 +41,7 @@ export function openConversation(first: readonly Message[]): Conversation {
     },
     replace: (others) => {
       messages = [...others];
-      counted = { tokens: 0, messages: 0 };
+      counted = UNCOUNTED;
     },
   };
 }

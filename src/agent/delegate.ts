@@ -1,12 +1,12 @@
 /** The delegate tool: the agent hands a self-contained piece of its work to a sub-agent and reads the report. */
 import { z } from "zod";
-import type { SubAgentRole } from "../journal.ts";
+import type { JournalEntry, SubAgentRole } from "../journal.ts";
 import type { SandboxSession } from "../sandbox/sandbox.ts";
 import { defineTool } from "../tools/define-tool.ts";
 import { ToolRefusal, type Tool } from "../tools/tool.ts";
 import { unreachable } from "../failure.ts";
 import type { ModelChain } from "../model/model.ts";
-import { openReportingToolset, renderReport } from "./reporting.ts";
+import { openReportingToolset, renderReport, traits } from "./reporting.ts";
 import { runSubAgent, type SubAgentGround } from "./sub-agent.ts";
 
 /** Of the money left, for one sub-agent: four at once still leave the run some. */
@@ -32,7 +32,7 @@ export type Delegation = {
 };
 
 export function delegateTool(delegation: Delegation): Tool {
-  let begun = 0;
+  let begun = countBegun(delegation.ground.past.written);
   let running = 0;
   let writing: Promise<unknown> = Promise.resolve();
   return defineTool({
@@ -60,6 +60,25 @@ export function delegateTool(delegation: Delegation): Tool {
   });
 }
 
+/**
+ * Those of calls that were observed, so that a call of the turn that was lost gets the number it had, and goes on with what was
+ * written under it. Numbers are given in the order of the calls, and so are observations.
+ */
+function countBegun(written: readonly JournalEntry[]): number {
+  const last = written.findLastIndex(({ kind }) => kind === "model-replied");
+  const observed = written
+    .slice(last + 1)
+    .filter((entry) => entry.kind === "tool-observed" && entry.tool === "delegate");
+  const [before, inTurn] = [readIds(written.slice(0, last + 1)), readIds(written.slice(last + 1))];
+  return before.size + Math.min(observed.length, inTurn.size);
+}
+
+/** The second opinion's have other names (run/second-opinion.ts). */
+function readIds(entries: readonly JournalEntry[]): ReadonlySet<string> {
+  const ids = entries.flatMap((entry) => (entry.kind === "sub-agent" ? [entry.id] : []));
+  return new Set(ids.filter((id) => /^(explorer|test-writer|reviewer)-\d+$/.test(id)));
+}
+
 type Piece = { readonly id: string; readonly role: SubAgentRole; readonly task: string };
 
 async function delegate(delegation: Delegation, { id, role, task }: Piece, signal: AbortSignal): Promise<string> {
@@ -67,7 +86,7 @@ async function delegate(delegation: Delegation, { id, role, task }: Piece, signa
   const models = await delegation.openModels(role);
   const session = role === "test-writer" ? delegation.session : delegation.readOnlySession;
   const { toolset, reports, report } = openReportingToolset({
-    ...{ session, goal: goalOf(role), editing: models[0].facts.editing, onPlan: () => {} },
+    ...{ session, goal: goalOf(role), ...traits(models[0]), onPlan: () => {} },
   });
   const brief = [`# Task\n\n${task}`, guidance].filter(Boolean).join("\n\n");
   const ended = await runSubAgent(ground, { id, role, models, toolset, brief, reports, share: SHARE }, signal);

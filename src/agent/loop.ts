@@ -1,5 +1,5 @@
 /** The agent loop: ask the model, run the calls it made, until it has reported or something ends it. Every step is journaled first. */
-import type { Journal, JournalEntry } from "../journal.ts";
+import type { Journal } from "../journal.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Ending, Spend } from "../outcome.ts";
 import { ModelError, type Effort, type Message, type ModelChain } from "../model/model.ts";
@@ -12,9 +12,10 @@ import { openConversation, type Conversation } from "./conversation.ts";
 import { explainModelError } from "./model-failure.ts";
 import { nextStep } from "./next-step.ts";
 import type { Purse } from "./purse.ts";
-import { lostObservation, readResumption, type Resumption } from "./resumption.ts";
+import { readResumption, type Past, type Resumption } from "./resumption.ts";
 import { Stopped, type Inbox } from "./inbox.ts";
 import type { SystemPrompt } from "./system-prompt.ts";
+import { takeUp } from "./take-up.ts";
 import { spokenText, steerText, turnMessages, type Replied } from "./transcript.ts";
 import { runCalls } from "./turn.ts";
 
@@ -34,8 +35,7 @@ export type Agent = {
   readonly purse: Purse;
   /** What people say to the run while it is live. */
   readonly inbox: Inbox;
-  /** What an earlier process wrote of this agent; [] for a fresh start. */
-  readonly written: readonly JournalEntry[];
+  readonly past: Past;
   readonly now: () => number;
 };
 
@@ -48,6 +48,8 @@ export type AgentEnd = {
 
 type End = AgentEnd["ending"];
 
+const WARNING = "You have used most of this run's limit on";
+
 /** One agent's life: `work` to its report, then `goOn` when its work came back with remarks. */
 export class AgentRun {
   readonly #agent: Agent;
@@ -56,19 +58,22 @@ export class AgentRun {
   readonly #resumption: Resumption;
   readonly #conversation: Conversation;
   #turn: number;
-  #nudges = 0;
+  #nudges: number;
   #lastText: string;
-  #warned = false;
+  #warned: boolean;
 
   constructor(agent: Agent) {
-    const { models, journal, purse, now } = agent;
+    const { models, journal, purse, now, past } = agent;
+    const resumption = readResumption(past, agent.brief, agent.toolset);
     this.#agent = agent;
-    this.#asker = openAsker({ models, journal, purse, now });
-    this.#startedAt = now();
-    this.#resumption = readResumption(agent.written, agent.brief, agent.toolset);
-    this.#conversation = openConversation(this.#resumption.messages);
-    this.#turn = this.#resumption.turn;
-    this.#lastText = this.#resumption.lastText;
+    this.#asker = openAsker({ models, journal, purse, now, switched: resumption.switches });
+    this.#startedAt = now() - past.workedMs;
+    this.#resumption = resumption;
+    this.#conversation = openConversation(resumption.messages, resumption.counted);
+    this.#turn = resumption.turn;
+    this.#nudges = resumption.nudges;
+    this.#lastText = resumption.lastText;
+    this.#warned = resumption.steers.some((text) => text.startsWith(WARNING));
   }
 
   /** A limit is an end like any other; models that cannot be reached throw, as does the caller's abort. */
@@ -78,8 +83,11 @@ export class AgentRun {
     if (this.#resumption.kind === "fresh") {
       await journal.append({ kind: "briefed", model, promptHash: system.hash, brief });
     } else {
-      await this.#finishTurn(signal);
-      if (this.#agent.reports() > 0) return this.#end({ kind: "reported" });
+      const steer = (text: string) => this.#steer(text);
+      const parts = { agent: this.#agent, resumption: this.#resumption, conversation: this.#conversation, steer };
+      const taken = await takeUp(parts, signal);
+      if (taken.kind !== "go-on") return this.#end(taken);
+      this.#nudges += taken.nudges;
     }
     return await this.#within(signal);
   }
@@ -89,18 +97,6 @@ export class AgentRun {
     this.#nudges = 0;
     await this.#steer(text);
     return await this.#within(signal);
-  }
-
-  /** What an earlier process left undone of its last turn; a call that may have had its effect is not made again. */
-  async #finishTurn(signal: AbortSignal): Promise<void> {
-    const { open, turn } = this.#resumption;
-    if (open) {
-      const lost = open.lost.map((call) => lostObservation(turn, call));
-      for (const entry of lost) await this.#agent.journal.append(entry);
-      const rest = await runCalls(this.#agent, { turn, calls: open.rest }, signal);
-      this.#conversation.push(...turnMessages(open.reply, [...open.observed, ...lost, ...rest]));
-    }
-    if (this.#conversation.messages().at(-1)?.kind === "model") await this.#steer("Go on where you stopped.");
   }
 
   async #within(signal: AbortSignal): Promise<AgentEnd> {
@@ -215,9 +211,7 @@ export class AgentRun {
   async #warn(limit: string): Promise<void> {
     if (this.#warned) return;
     this.#warned = true;
-    await this.#steer(
-      `You have used most of this run's limit on ${limit}. Finish what you have, leave the tree in a working state and call report.`,
-    );
+    await this.#steer(`${WARNING} ${limit}. Finish what you have, leave the tree in a working state and call report.`);
   }
 
   async #steer(text: string, by?: string): Promise<void> {

@@ -16,6 +16,11 @@ const CUT_OFF =
   "Your last reply was cut off at the output limit and nothing of it was run. Do it again in smaller steps: " +
   "write large files in parts and keep explanations short.";
 
+/** Whether we said this to a model that was silent or cut off. */
+export function isNudge(text: string): boolean {
+  return text === NUDGE || text === CUT_OFF;
+}
+
 export function nextStep(
   reply: { readonly parts: readonly ReplyPart[]; readonly stop: StopReason },
   nudges: number,

@@ -1,5 +1,6 @@
 /** A toolset together with what was handed in through its report tool. */
 import { unreachable } from "../failure.ts";
+import type { Model } from "../model/model.ts";
 import type { Finding } from "../outcome.ts";
 import type { Report } from "../tools/report.ts";
 import { openToolset, type Toolset, type ToolsetOpening } from "../tools/toolset.ts";
@@ -22,6 +23,11 @@ export function openReportingToolset(opening: Omit<ToolsetOpening, "onReport">):
     },
   });
   return { toolset, reports: () => reports, report: () => report };
+}
+
+/** What of a toolset depends on the model that is asked first. */
+export function traits({ facts }: Model): Pick<ToolsetOpening, "editing" | "sees"> {
+  return { editing: facts.editing, sees: facts.quirks.images !== null };
 }
 
 /** As another agent reads it; "" for none. */

@@ -2,14 +2,15 @@
  * An agent inside a run: its own conversation, a slice of the run's money, and only its report comes back. It has no sub-agents of
  * its own, since each level hides more of what was asked.
  */
-import type { Journal, SubAgentRole } from "../journal.ts";
+import type { Journal, JournalEntry, SubAgentRole } from "../journal.ts";
 import { TransientError, UserError } from "../failure.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Toolset } from "../tools/toolset.ts";
 import type { ModelChain } from "../model/model.ts";
 import { SILENT } from "./inbox.ts";
 import { AgentRun, type AgentEnd } from "./loop.ts";
-import type { Purse } from "./purse.ts";
+import { readSpent, type Purse } from "./purse.ts";
+import type { Past } from "./resumption.ts";
 import { readSystemPrompt } from "./system-prompt.ts";
 
 /** What sub-agents of one run share. */
@@ -18,6 +19,8 @@ export type SubAgentGround = {
   readonly purse: Purse;
   readonly limits: RunLimits;
   readonly cacheKey: string;
+  /** Of the run: what its sub-agents had written is in it. */
+  readonly past: Pick<Past, "written" | "isTreeRestored">;
   readonly now: () => number;
 };
 
@@ -42,8 +45,10 @@ export type SubAgentEnd =
   { readonly kind: "ended"; readonly end: AgentEnd } | { readonly kind: "failed"; readonly why: string };
 
 export async function runSubAgent(ground: SubAgentGround, it: SubAgent, signal: AbortSignal): Promise<SubAgentEnd> {
-  const { journal, purse, limits, cacheKey, now } = ground;
-  const leftUsd = Math.max(0, limits.usdMax - purse.spent().usd);
+  const { journal, purse, limits, cacheKey, past, now } = ground;
+  const written = readWritten(past.written, it.id);
+  const before = readSpent(written);
+  const leftUsd = Math.max(0, limits.usdMax - purse.spent().usd + before.usd);
   const run = new AgentRun({
     ...{ models: it.models, toolset: it.toolset, brief: it.brief, reports: it.reports, now },
     system: readSystemPrompt(it.role),
@@ -55,9 +60,9 @@ export async function runSubAgent(ground: SubAgentGround, it: SubAgent, signal: 
     },
     cacheKey: `${cacheKey}-${it.id}`,
     effort: it.role === "explorer" ? "low" : null, // Looking around needs many quick turns, not deep ones.
-    purse: purse.slice(),
+    purse: purse.slice(before),
     inbox: SILENT, // Whoever speaks, speaks to the run; its signal ends this one too.
-    written: [],
+    past: { written, workedMs: 0, isTreeRestored: past.isTreeRestored, note: null },
   });
   try {
     return { kind: "ended", end: await run.work(signal) };
@@ -66,6 +71,11 @@ export async function runSubAgent(ground: SubAgentGround, it: SubAgent, signal: 
     if (error instanceof TransientError || error instanceof UserError) return { kind: "failed", why: error.message };
     throw error;
   }
+}
+
+/** What an earlier process wrote of this sub-agent: it goes on there. */
+function readWritten(entries: readonly JournalEntry[], id: string): readonly JournalEntry[] {
+  return entries.flatMap((entry) => (entry.kind === "sub-agent" && entry.id === id ? [entry.entry] : []));
 }
 
 function inside(journal: Journal, { id, role }: SubAgent): Journal {

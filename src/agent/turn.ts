@@ -18,7 +18,8 @@ export async function runCalls(
     now,
     onCall: (call) => journal.append({ kind: "tool-called", turn, call }),
     onResult: async ({ call, observation, wallMs, command, edits }) => {
-      const told = edits.length > 0 ? { edits } : {};
+      const seen = toolset.readState.takeSeen();
+      const told = { ...(edits.length > 0 ? { edits } : {}), ...(seen.length > 0 ? { seen } : {}) };
       const entry = { kind: "tool-observed", turn, tool: call.tool, observation, wallMs, command, ...told } as const;
       observed.push(entry);
       await journal.append(entry);

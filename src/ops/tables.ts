@@ -47,16 +47,6 @@ export function renderEntry(entry: JournalEntry): string {
       return `plan: ${entry.steps.map(({ step, status }) => `${MARKS[status]} ${step}`).join(", ")}`;
     case "steered":
       return `${entry.by === undefined ? "told the model" : `${entry.by} says`}: ${oneLine(entry.text)}`;
-    case "cleared":
-      return `old output cleared at ${entry.tokens} tokens`;
-    case "images-dropped":
-      return `images taken out of the conversation: ${oneLine(entry.reason)}`;
-    case "summarised":
-      return `summary by ${entry.model}: ${oneLine(entry.text)} [$${entry.costUsd.toFixed(4)}]`;
-    case "compacted":
-      return `compacted at ${entry.tokens} tokens`;
-    case "model-switched":
-      return `${entry.from} cannot go on (${entry.reason}); ${entry.to} does`;
     case "sub-agent":
       return indent(renderEntry(entry.entry), `    ${entry.id} | `);
     case "second-opinion":
@@ -71,6 +61,41 @@ export function renderEntry(entry: JournalEntry): string {
       return `published ${entry.role}: ${entry.url}`;
     case "finished":
       return `finished: ${entry.outcome.kind}${"message" in entry.outcome ? `: ${oneLine(entry.outcome.message)}` : ""}`;
+    default:
+      return renderTurning(entry);
+  }
+}
+
+/** Where a run kept what it had, went on from it, or took another way. */
+type Turning = Extract<
+  JournalEntry,
+  {
+    kind:
+      | ("cleared" | "images-dropped" | "summarised" | "compacted" | "model-switched")
+      | ("checkpointed" | "checkpoint-missed" | "resumed" | "restarted");
+  }
+>;
+
+function renderTurning(entry: Turning): string {
+  switch (entry.kind) {
+    case "cleared":
+      return `old output cleared at ${entry.tokens} tokens`;
+    case "images-dropped":
+      return `images taken out of the conversation: ${oneLine(entry.reason)}`;
+    case "summarised":
+      return `summary by ${entry.model}: ${oneLine(entry.text)} [$${entry.costUsd.toFixed(4)}]`;
+    case "compacted":
+      return `compacted at ${entry.tokens} tokens`;
+    case "model-switched":
+      return `${entry.from} cannot go on (${entry.reason}); ${entry.to} does`;
+    case "checkpointed":
+      return `  tree ${entry.tree.slice(0, 10)} kept: ${entry.bytes} bytes in ${(entry.wallMs / 1000).toFixed(1)} s`;
+    case "checkpoint-missed":
+      return `  tree not kept: ${oneLine(entry.why)}`;
+    case "resumed":
+      return `resumed at turn ${entry.turn} by attempt ${entry.attempt}`;
+    case "restarted":
+      return `started over by attempt ${entry.attempt}: ${oneLine(entry.why)}`;
     default:
       return unreachable(entry);
   }

@@ -3,7 +3,7 @@ import type { ModelChain } from "../model/model.ts";
 import { Superseded, type Inbox } from "../agent/inbox.ts";
 import { UserError } from "../failure.ts";
 import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
-import type { CommandRun, CostEstimate, Journal } from "../journal.ts";
+import type { CommandRun, CostEstimate, TreeJournal, TreePack } from "../journal.ts";
 import type { ModelRole } from "../model/roles.ts";
 import type { Check, Ending, Outcome } from "../outcome.ts";
 import type { Voice } from "../publish/plan.ts";
@@ -12,6 +12,7 @@ import { keepResult, type ResultShelf } from "../publish/result.ts";
 import { lazySession } from "../sandbox/lazy-session.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
+import type { BudgetState } from "../policy/budget.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Task } from "../task.ts";
 import { keepCommit } from "../workspace/mirror.ts";
@@ -19,15 +20,17 @@ import { readDiffLines } from "../review/anchor.ts";
 import { selectFindings } from "../review/select.ts";
 import { commitTree, listChanges, readDiff, snapshot } from "../workspace/snapshot.ts";
 import { Workspace } from "../workspace/workspace.ts";
-import { renderBrief, renderGuidance } from "./brief.ts";
+import type { AttemptEntry } from "../store/journal.ts";
 import type { Checkout } from "./checkout.ts";
-import { gatherBrief } from "./gather.ts";
+import { lastReplyAt, readBegun } from "./past.ts";
 import type { Ledger } from "./records.ts";
 import { EgressLog } from "./egress-log.ts";
 import { readRepoSettings, type RepoSettings } from "./repo-settings.ts";
 import { agentEgress, NOT_SET_UP, setUp, type SetUpParts } from "./set-up.ts";
-import { runChecks } from "./verify.ts";
-import { work, wordsOf, type WorkEnd } from "./work.ts";
+import { openStart, putBack } from "./start.ts";
+import { recordChecks } from "./verify.ts";
+import { wordsOf, type WorkEnd } from "./work.ts";
+import { workTask } from "./work-task.ts";
 
 /**
  * The model of a role and those to fall back on; a repository may want others than the installation. A review's replies may be kept, and
@@ -47,7 +50,11 @@ export type DecideParts = {
   readonly openModels: OpenModels;
   readonly runsDir: string;
   readonly limits: RunLimits;
-  readonly journal: Journal;
+  readonly journal: TreeJournal;
+  readonly attempt: number;
+  /** What earlier attempts wrote, and what the work tree of the last of them is put back from. */
+  readonly earlier: readonly AttemptEntry[];
+  readonly readPacks: () => Promise<readonly TreePack[]>;
   readonly openLedger: (repoUsdMax: number | undefined) => Ledger;
   readonly estimate: () => Promise<CostEstimate | null>;
   readonly inbox: Inbox;
@@ -64,13 +71,15 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   const settings = await readRepoSettings({ gitDir: checkout.mirror.gitDir, workTree: null }, checkout.baseSha);
   const isReview = task.goal === "review";
   const aside = isReview ? whyNoReview(task, checkout, settings) : null;
-  if (isSuperseded(task, checkout)) return { kind: "superseded", headSha: checkout.headSha, spend: NO_SPEND };
+  if (isSuperseded(task, checkout)) return { kind: "superseded", headSha: checkout.newestHeadSha, spend: NO_SPEND };
   if (aside !== null) return { kind: "nothing-changed", summary: aside, ending: { kind: "reported" }, spend: NO_SPEND };
 
   const ledger = parts.openLedger(settings.limits.usd_per_day);
-  await requireMoney(parts, ledger);
+  // What was begun ends with what it has, rather than with nothing.
+  const today = readBegun(parts.earlier) ? await ledger.dayState() : await requireMoney(parts, ledger);
   const { mirror, headSha } = checkout;
   await using workspace = await Workspace.open({ mirror, sha: headSha, runsDir: parts.runsDir }, signal);
+  const start = await openStart(parts, { checkout, workspace }, signal);
   const { treeDir, owner } = workspace;
   const bare = { workspaceDir: treeDir, owner, readOnlyPaths: [], limits: SANDBOX_LIMITS };
   await using ready = isReview
@@ -79,14 +88,16 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
         { ...parts, parts: parts.setUp, opening: bare, workspace, checkout, repoId: task.repo.id, settings },
         signal,
       );
+  await putBack(start, workspace, signal);
   await using log = new EgressLog(parts.journal, "agent");
   const opening = { ...bare, environment: ready.environment, egress: agentEgress(settings, parts.setUp.network, log) };
   await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
   await using readOnlySession = lazySession(() => parts.sandbox.open({ ...opening, isReadOnly: true }));
-  const desk = { workspace, session, readOnlySession, settings, ledger, installed: ready.brief };
-  const { worked, before } = await workAt(desk, parts, about, signal);
+  const sessions = { session, readOnlySession };
+  const desk = { ...about, workspace, ...sessions, settings, ledger, today, start, installed: ready.brief };
+  const { worked, before } = await workTask(parts, desk, signal);
   // What the asker waited for is the whole of it, checks included.
-  const spend = { ...worked.end.spend, wallMs: parts.now() - startedAt };
+  const spend = { ...worked.end.spend, wallMs: parts.now() - startedAt + start.past.workedMs };
   const ended = { ...worked, end: { ...worked.end, spend } };
   if (ended.report?.kind === "refusal") return { kind: "refused", reason: ended.report.reason, spend };
   if (ended.end.ending.kind === "refused") return { kind: "refused", reason: DECLINED, spend };
@@ -97,54 +108,6 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   }
   if (isReview) return await reviewed(ended, checkout, ending);
   return await changed(parts, { ...about, workspace, session, settings, before, ended, ending }, signal);
-}
-
-type RunDesk = {
-  readonly workspace: Workspace;
-  readonly session: SandboxSession;
-  readonly readOnlySession: SandboxSession;
-  readonly settings: RepoSettings;
-  readonly ledger: Ledger;
-  /** What the brief says of the set-up. */
-  readonly installed: string;
-};
-
-/** Checks as they stand, the brief, then the agent with its reviewer. */
-async function workAt(desk: RunDesk, parts: DecideParts, { task, checkout }: About, signal: AbortSignal) {
-  const { workspace, session, readOnlySession, settings, ledger, installed } = desk;
-  const isReview = task.goal === "review";
-  const before = isReview ? [] : await verify(parts, session, settings, signal);
-  const brief = await gatherBrief(parts.reader, task, checkout, before);
-  const guidance = brief.guidance.files.map(({ path }) => path);
-  await parts.journal.append({
-    kind: "workspace-ready",
-    baseSha: checkout.baseSha,
-    headSha: checkout.headSha,
-    guidance,
-  });
-  const wantsOpinion = parts.wantsOpinion && settings.second_opinion.enabled;
-  const readWork = async () => {
-    const tree = await snapshot(workspace, signal);
-    return await readDiff(workspace.place, workspace.baseSha, tree);
-  };
-  const review = isReview ? { repoId: task.repo.id, mayWait: task.origin.kind === "automatic" } : null;
-  const worked = await work(
-    {
-      goal: isReview ? "review" : "change",
-      openModels: (role) => parts.openModels(role, settings, review),
-      ...{ session, readOnlySession, inbox: parts.inbox, written: [] },
-      ...{
-        brief: [renderBrief(brief), installed].filter(Boolean).join("\n\n"),
-        guidance: renderGuidance(brief.guidance),
-      },
-      ...{ journal: parts.journal, charge: ledger.charge, now: parts.now },
-      limits: narrowLimits(parts.limits, settings),
-      opinion: isReview || !wantsOpinion ? null : { readDiff: readWork, isTested: settings.second_opinion.tests },
-      cacheKey: task.id,
-    },
-    signal,
-  );
-  return { worked, before };
 }
 
 const NO_SPEND = {
@@ -159,7 +122,7 @@ const NO_SPEND = {
 const DECLINED = "The model declined this task.";
 
 /** Nothing starts on a day whose money is spent; what it will probably cost is said before it is. */
-async function requireMoney({ estimate, journal }: DecideParts, ledger: Ledger): Promise<void> {
+async function requireMoney({ estimate, journal }: DecideParts, ledger: Ledger): Promise<BudgetState> {
   const day = await ledger.dayState();
   if (day.kind === "over") {
     throw new UserError(
@@ -168,11 +131,12 @@ async function requireMoney({ estimate, journal }: DecideParts, ledger: Ledger):
   }
   const known = await estimate();
   if (known) await journal.append({ kind: "estimated", ...known });
+  return day;
 }
 
 /** An automatic review of a commit that is no longer the head ends before it costs anything. */
-function isSuperseded(task: Task, { headSha }: Checkout): boolean {
-  return task.goal === "review" && task.origin.kind === "automatic" && task.headSha !== headSha;
+function isSuperseded(task: Task, { newestHeadSha }: Checkout): boolean {
+  return task.goal === "review" && task.origin.kind === "automatic" && task.headSha !== newestHeadSha;
 }
 
 /** An automatic review that the repository does not want ends before it costs anything. */
@@ -181,15 +145,6 @@ function whyNoReview(task: Task, { pull }: Checkout, settings: RepoSettings): st
   if (!settings.review.automatic) return "Automatic reviews are turned off for this repository.";
   if (pull?.state !== "open") return "The pull request is no longer open.";
   return pull.isDraft && !settings.review.drafts ? "Drafts are not reviewed in this repository." : null;
-}
-
-/** A repository may lower its limits, never raise them above the installation's. */
-function narrowLimits(limits: RunLimits, { limits: own }: RepoSettings): RunLimits {
-  return {
-    turnsMax: Math.min(limits.turnsMax, own.turns ?? Infinity),
-    wallMsMax: Math.min(limits.wallMsMax, (own.minutes ?? Infinity) * 60_000),
-    usdMax: Math.min(limits.usdMax, own.usd ?? Infinity),
-  };
 }
 
 async function reviewed(ended: WorkEnd, { mirror, forkSha, headSha }: Checkout, ending: Ending): Promise<Outcome> {
@@ -216,24 +171,26 @@ async function changed(parts: DecideParts, it: Change, signal: AbortSignal): Pro
   const words = wordsOf(ended, `Work on #${task.thread.number}`);
   if (files.length === 0) return { kind: "nothing-changed", summary: words.summary, ending, spend: ended.end.spend };
   // Checked after the snapshot: what a test run leaves behind is not part of the change.
-  const after = await verify(parts, it.session, it.settings, signal);
+  const commands = it.settings.checks;
+  const after = await recordChecks({ journal: parts.journal, session: it.session, commands }, signal);
   const identity = await parts.writer.identity(task.repo);
   const said = { title: it.voice.sayTitle(words.title), summary: it.voice.say(words.summary) };
-  const commit = await commitTree(workspace, tree, { message: renderCommitMessage(said, task.asker), identity });
+  // Dated by the model's last word, so that an attempt that has to make it again makes the same commit.
+  const at = lastReplyAt([...parts.earlier, ...(await parts.journal.read())]) ?? parts.now();
+  const commit = await commitTree(workspace, tree, { message: renderCommitMessage(said, task.asker), identity, at });
   await keepCommit(checkout.mirror, workspace.gitDir, commit, task.id);
   await keepResult(parts.results, { mirror: checkout.mirror, taskId: task.id, commit }, parts.now());
   const checks: Check[] = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
-  const { commands, opinion, end } = ended;
-  return { kind: "changed", ...words, commit, files, commands, checks, opinion, ending, spend: end.spend };
-}
-
-async function verify(
-  parts: DecideParts,
-  session: SandboxSession,
-  settings: RepoSettings,
-  signal: AbortSignal,
-): Promise<readonly CommandRun[]> {
-  const runs = await runChecks(session, settings.checks, signal);
-  for (const command of runs) await parts.journal.append({ kind: "verified", command });
-  return runs;
+  const { opinion, end } = ended;
+  return {
+    kind: "changed",
+    ...words,
+    commit,
+    files,
+    commands: ended.commands,
+    checks,
+    opinion,
+    ending,
+    spend: end.spend,
+  };
 }

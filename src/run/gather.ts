@@ -7,7 +7,7 @@ import type { Task } from "../task.ts";
 import { listChanges, readDiff } from "../workspace/snapshot.ts";
 import type { BriefParts, BriefText } from "./brief.ts";
 import type { Checkout } from "./checkout.ts";
-import { readGuidance } from "./guidance.ts";
+import { readGuidance, type Guidance } from "./guidance.ts";
 
 export async function gatherBrief(
   reader: ForgeReader,
@@ -15,18 +15,13 @@ export async function gatherBrief(
   checkout: Checkout,
   checks: readonly CommandRun[],
 ): Promise<BriefParts> {
-  const { mirror, baseSha, forkSha, headSha, pull } = checkout;
+  const { mirror, forkSha, headSha, pull } = checkout;
   const place = { gitDir: mirror.gitDir, workTree: null };
-  const changes = pull ? await listChanges(place, forkSha, headSha) : [];
   const thread = await readReviewThread(reader, task);
   const talk = await reader.comments(task.repo, task.thread);
   return {
     task: describeTask(task),
-    guidance: await readGuidance(
-      place,
-      baseSha,
-      changes.map(({ path }) => path),
-    ),
+    guidance: await gatherGuidance(checkout),
     thread: {
       kind: pull ? "pull request" : "issue",
       number: task.thread.number,
@@ -42,6 +37,14 @@ export async function gatherBrief(
     diff: pull ? await readDiff(place, forkSha, headSha) : null,
     checks: checks.map(({ command, exitCode }) => ({ command, exitCode })),
   };
+}
+
+/** In force for what a pull request touches; for an issue's, the root's. */
+export async function gatherGuidance({ mirror, baseSha, forkSha, headSha, pull }: Checkout): Promise<Guidance> {
+  const place = { gitDir: mirror.gitDir, workTree: null };
+  const changes = pull ? await listChanges(place, forkSha, headSha) : [];
+  const touched = changes.map(({ path }) => path);
+  return await readGuidance(place, baseSha, touched);
 }
 
 /** Our own words for what is to be done. The asker has write access, so what they typed after the command may instruct. */

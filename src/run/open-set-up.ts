@@ -6,11 +6,12 @@ import type { Settings } from "../settings.ts";
 import { SetUpCache } from "../workspace/set-up-cache.ts";
 import type { SetUpParts } from "./set-up.ts";
 
-type Chosen = Pick<Settings, "dataDir" | "sandboxDriver" | "sandboxTools" | "setUpSecrets">;
+type Chosen = Pick<Settings, "dataDir" | "sandboxDriver" | "sandboxTools" | "setUpSecrets" | "setUpBytesMax">;
 
-export function openSetUp({ dataDir, sandboxDriver, sandboxTools, setUpSecrets }: Chosen): SetUpParts {
+export function openSetUp(chosen: Chosen): SetUpParts {
+  const { dataDir, sandboxDriver, sandboxTools, setUpSecrets, setUpBytesMax } = chosen;
   return {
-    cache: new SetUpCache(join(dataDir, "set-ups")),
+    cache: new SetUpCache(join(dataDir, "set-ups"), { bytesMax: setUpBytesMax }),
     secrets: setUpSecrets,
     network: INTERNET,
     // Compiled packages fit one machine's libraries and one node.

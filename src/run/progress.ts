@@ -4,7 +4,7 @@
  */
 import type { Logger } from "pino";
 import { TransientError } from "../failure.ts";
-import type { Journal, JournalEntry, RecordedEntry } from "../journal.ts";
+import type { JournalEntry, RecordedEntry, TreeJournal, TreePack } from "../journal.ts";
 import type { Publication, PublicText } from "../publication.ts";
 import type { Task } from "../task.ts";
 import { perform, type Desk } from "../publish/perform.ts";
@@ -16,7 +16,9 @@ import type { Work } from "../publish/render-work.ts";
 export const PROGRESS_GAP_MS = 10_000;
 
 export type ProgressParts = {
-  readonly journal: Journal;
+  readonly journal: TreeJournal;
+  /** What earlier attempts wrote: the comment tells of the task, not of the attempt. */
+  readonly earlier: readonly RecordedEntry[];
   readonly desk: Desk;
   readonly task: Task;
   readonly voice: Voice;
@@ -26,9 +28,9 @@ export type ProgressParts = {
   readonly log: Pick<Logger, "warn">;
 };
 
-export class Progress implements Journal, AsyncDisposable {
+export class Progress implements TreeJournal, AsyncDisposable {
   readonly #parts: ProgressParts;
-  readonly #entries: RecordedEntry[] = [];
+  readonly #entries: RecordedEntry[];
   #shownAt = 0;
   #showing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
@@ -37,14 +39,20 @@ export class Progress implements Journal, AsyncDisposable {
 
   constructor(parts: ProgressParts) {
     this.#parts = parts;
-    this.#headSha = parts.task.headSha;
+    // How an attempt ended is said again by the one that publishes it.
+    this.#entries = parts.earlier.filter(({ entry }) => entry.kind !== "finished" && entry.kind !== "published");
+    const ready = this.#entries.findLast(({ entry }) => entry.kind === "workspace-ready")?.entry;
+    this.#headSha = ready?.kind === "workspace-ready" ? ready.headSha : parts.task.headSha;
   }
 
   async append(entry: JournalEntry): Promise<void> {
     await this.#parts.journal.append(entry);
-    this.#entries.push({ seq: this.#entries.length + 1, at: this.#parts.now(), entry });
-    if (entry.kind === "workspace-ready") this.#headSha = entry.headSha;
-    this.#schedule();
+    this.#show([entry]);
+  }
+
+  async appendTogether(entries: readonly JournalEntry[], pack: TreePack | null): Promise<void> {
+    await this.#parts.journal.appendTogether(entries, pack);
+    this.#show(entries);
   }
 
   read(): Promise<readonly RecordedEntry[]> {
@@ -65,18 +73,26 @@ export class Progress implements Journal, AsyncDisposable {
     await this.#showing;
   }
 
+  #show(entries: readonly JournalEntry[]): void {
+    for (const entry of entries) {
+      this.#entries.push({ seq: this.#entries.length + 1, at: this.#parts.now(), entry });
+      if (entry.kind === "workspace-ready") this.#headSha = entry.headSha;
+    }
+    this.#schedule();
+  }
+
   #schedule(): void {
     if (this.#timer) return;
     const waitMs = Math.max(0, this.#shownAt + this.#parts.gapMs - this.#parts.now());
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#shownAt = this.#parts.now();
-      this.#showing = this.#showing.then(() => this.#show());
+      this.#showing = this.#showing.then(() => this.#perform());
     }, waitMs);
     this.#timer.unref();
   }
 
-  async #show(): Promise<void> {
+  async #perform(): Promise<void> {
     const publication = this.#publication(null, null, false);
     if (!publication) return;
     try {

@@ -1,7 +1,6 @@
 /** What one attempt at a task keeps in PostgreSQL: its journal, its publications, its charges, and its right to write. */
-import type { Outcome } from "../outcome.ts";
 import type { Charge } from "../agent/purse.ts";
-import type { CostEstimate, Journal } from "../journal.ts";
+import type { CostEstimate, Journal, JournalEntry, TreeJournal, TreePack } from "../journal.ts";
 import { dayState, startOfDay, type BudgetState, type DaySpent } from "../policy/budget.ts";
 import { planAlerts, renderAlert, type DayCharged, type SpendingAlert } from "../policy/spending.ts";
 import type { DayLimits } from "../settings.ts";
@@ -11,12 +10,14 @@ import type { PublicationLog } from "../publish/perform.ts";
 import type { ResultShelf } from "../publish/result.ts";
 import { markSent, noteAlert } from "../store/alerts.ts";
 import type { Sql } from "../store/database.ts";
-import { postgresJournal, readTaskJournal } from "../store/journal.ts";
-import { charge, estimateCost, spentSince } from "../store/ledger.ts";
+import { readPacks } from "../store/checkpoints.ts";
+import { postgresJournal, readTaskJournal, type AttemptEntry } from "../store/journal.ts";
+import { charge, estimateCost, readCharges, spentSince } from "../store/ledger.ts";
 import { takeNotes, type TaskNote } from "../store/notes.ts";
 import { complete, find, intend } from "../store/publications.ts";
 import { findResult, saveResult } from "../store/results.ts";
 import { isCurrent, superseded } from "../store/tasks.ts";
+import { findUncharged } from "./past.ts";
 import { readSuperseding } from "../store/supersede.ts";
 
 export type Ledger = { readonly charge: Charge; readonly dayState: () => Promise<BudgetState> };
@@ -25,12 +26,14 @@ export type Ledger = { readonly charge: Charge; readonly dayState: () => Promise
 export type TellAlert = (alert: SpendingAlert) => Promise<boolean>;
 
 export type TaskRecords = {
-  readonly journal: Journal;
+  readonly journal: TreeJournal;
   readonly publications: PublicationLog;
   /** The work itself, kept before it is pushed. */
   readonly results: ResultShelf;
-  /** How an earlier attempt ended, when it was lost before it had published everything. */
-  readonly earlierOutcome: () => Promise<Outcome | null>;
+  /** What was written up to now. Replies among it that were never charged, their worker lost just then, are charged now. */
+  readonly takeOver: () => Promise<readonly AttemptEntry[]>;
+  /** What the work tree of the last checkpoint is put back from. */
+  readonly readPacks: () => Promise<readonly TreePack[]>;
   /** Money of the day, with the repository's own limit where it has set a lower one. `tell` is null when others tell. */
   readonly openLedger: (repoUsdMax: number | undefined, tell: TellAlert | null) => Ledger;
   /** What ended tasks of the same kind in this repository cost, null without one. */
@@ -57,7 +60,7 @@ export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, 
   const taskId = task.id;
   const repoId = task.repo.id;
   return {
-    journal: redacting(postgresJournal(sql, { taskId, attempt, now }), secrets),
+    journal: redactingTrees(postgresJournal(sql, { taskId, attempt, now }), secrets),
     publications: {
       find: (role) => find(sql, { taskId, role }),
       intend: async (role, intent) => {
@@ -70,13 +73,14 @@ export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, 
       find: () => findResult(sql, { taskId, attempt }),
       dir: run.resultsDir,
     },
-    earlierOutcome: async () => {
-      const entries = await readTaskJournal(sql, taskId);
-      const finished = entries.findLast((recorded) => recorded.attempt < attempt && recorded.entry.kind === "finished");
-      return finished?.entry.kind === "finished" && finished.entry.outcome.kind !== "failed"
-        ? finished.entry.outcome
-        : null;
+    takeOver: async () => {
+      const earlier = await readTaskJournal(sql, taskId);
+      const charged = earlier.length === 0 ? [] : await readCharges(sql, taskId);
+      for (const missing of findUncharged(earlier, charged))
+        await charge(sql, { taskId, ...missing }, startOfDay(missing.at));
+      return earlier;
     },
+    readPacks: () => readPacks(sql, taskId),
     openLedger: (repoUsdMax = Infinity, tell) => {
       const limits = { ...dayLimits, repoUsdMax: Math.min(dayLimits.repoUsdMax, repoUsdMax) };
       return {
@@ -117,4 +121,11 @@ async function readDay(sql: Sql, { id: repoId, installationId }: Task["repo"], s
 /** Nothing that looks like a credential is kept, wherever it came from: a repository's own files may hold one. */
 export function redacting(journal: Journal, secrets: readonly string[]): Journal {
   return { read: () => journal.read(), append: (entry) => journal.append(redactEntry(entry, secrets)) };
+}
+
+function redactingTrees(journal: TreeJournal, secrets: readonly string[]): TreeJournal {
+  const redact = (entry: JournalEntry) => redactEntry(entry, secrets);
+  const appendTogether: TreeJournal["appendTogether"] = (entries, pack) =>
+    journal.appendTogether(entries.map(redact), pack);
+  return { ...redacting(journal, secrets), appendTogether };
 }

@@ -5,6 +5,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SILENT } from "../agent/inbox.ts";
+import { readSpent } from "../agent/purse.ts";
+import { NO_PAST } from "../agent/resumption.ts";
 import { UserError } from "../failure.ts";
 import type { CommandRun, Journal, JournalEntry } from "../journal.ts";
 import type { ModelChain } from "../model/model.ts";
@@ -16,7 +18,7 @@ import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import { parseRepoSettings, SETTINGS_PATH } from "./repo-settings.ts";
 import { renderBrief, renderGuidance } from "./brief.ts";
-import { runChecks } from "./verify.ts";
+import { recordChecks } from "./verify.ts";
 import { work, wordsOf, type WorkEnd } from "./work.ts";
 
 export type LocalParts = {
@@ -42,7 +44,7 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
   await using readOnlySession = lazySession(() => sandbox.open({ ...opening, isReadOnly: true }));
   const settings = await parseRepoSettings(await readIfThere(join(root, SETTINGS_PATH)));
   const begun = readBegun(written);
-  const before = begun?.before ?? (await verify(journal, session, settings.checks, signal));
+  const before = begun?.before ?? (await recordChecks({ journal, session, commands: settings.checks }, signal));
   const guidance = await readIfThere(join(root, "AGENTS.md"));
   const files = guidance === "" ? [] : [{ path: "AGENTS.md", text: guidance, isCut: false }];
   const checks = before.map(({ command, exitCode }) => ({ command, exitCode }));
@@ -50,7 +52,9 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
   const { enabled, tests } = settings.second_opinion;
   const ended = await work(
     {
-      ...{ goal: "change", journal, session, readOnlySession, inbox: SILENT, written },
+      ...{ goal: "change", journal, session, readOnlySession, inbox: SILENT },
+      ...{ past: { ...NO_PAST, written }, paid: readSpent(written), today: { kind: "ok" } },
+      entries: async () => (await journal.read()).map(({ entry }) => entry),
       ...{ openModels: parts.openModels, limits: parts.limits, cacheKey: parts.cacheKey, now: parts.now },
       ...{ brief: begun?.brief ?? renderBrief({ task: text, ...rest }), guidance: renderGuidance(rest.guidance) },
       opinion: wantsOpinion && enabled ? { readDiff: () => readLocalDiff(session, signal), isTested: tests } : null,
@@ -76,17 +80,6 @@ function readBegun(written: readonly JournalEntry[]): { brief: string; before: r
   };
 }
 
-async function verify(
-  journal: Journal,
-  session: SandboxSession,
-  commands: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly CommandRun[]> {
-  const runs = await runChecks(session, commands, signal);
-  for (const command of runs) await journal.append({ kind: "verified", command });
-  return runs;
-}
-
 /** The checks to be run again are those of `before`: the agent may have edited the file that names them. */
 type Ended = { readonly ended: WorkEnd; readonly before: readonly CommandRun[] };
 
@@ -103,7 +96,7 @@ async function readOutcome(
   const files = await listLocalChanges(session, signal);
   if (files.length === 0) return { kind: "nothing-changed", summary: words.summary, ending, spend };
   const names = it.before.map(({ command }) => command);
-  const after = await verify(parts.journal, session, names, signal);
+  const after = await recordChecks({ journal: parts.journal, session, commands: names }, signal);
   const checks = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
   const { commands, opinion } = it.ended;
   return { kind: "changed", ...words, commit: "", files, commands, checks, opinion, ending, spend };

@@ -13,11 +13,13 @@ import { restoreResult } from "../publish/result.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { DayLimits, RunLimits } from "../settings.ts";
 import type { Task, TaskState } from "../task.ts";
+import type { AttemptEntry } from "../store/journal.ts";
 import type { Mirrors } from "../workspace/mirror.ts";
 import { openCheckout, type Checkout } from "./checkout.ts";
 import { commentAlert } from "./comment-alert.ts";
 import { RunInbox } from "./inbox.ts";
 import { decideOutcome, type OpenModels } from "./decide-outcome.ts";
+import { readBegun, readReached } from "./past.ts";
 import { Progress } from "./progress.ts";
 import { publishOutcome, readKeptWork, unlessShut } from "./publish-outcome.ts";
 import type { SetUpParts } from "./set-up.ts";
@@ -58,12 +60,13 @@ export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal
   const desk = openDesk(parts, run);
   if (!(await mayRun(parts, desk, task, voice))) return "ignored";
 
-  await using progress = openProgress(parts, run, desk);
+  const earlier = await records.takeOver();
+  await using progress = openProgress(parts, { ...run, earlier }, desk);
   await progress.append({ kind: "started", attempt, goal: task.goal, title: task.text.title });
   await perform(desk, planAcknowledgement(task));
-  const checkout = await openCheckout(parts, task, signal);
+  const checkout = await openCheckout(parts, { task, pin: readBegun(earlier) }, signal);
   using mirror = checkout.mirror;
-  const outcome = await reachOutcome(parts, records, progress, { task, checkout, voice }, signal);
+  const outcome = await reachOutcome(parts, { ...run, earlier, progress }, { task, checkout, voice }, signal);
   return await publishOutcome({ ...desk, mirror }, progress, { checkout, outcome, task, voice, log: parts.log });
 }
 
@@ -71,7 +74,7 @@ export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal
 export async function failTask(parts: RunParts, run: TaskRun, message: string): Promise<void> {
   const { task } = run;
   const desk = openDesk(parts, run);
-  await using progress = openProgress(parts, run, desk);
+  await using progress = openProgress(parts, { ...run, earlier: await run.records.takeOver() }, desk);
   const outcome: Outcome = { kind: "failed", message, spend: null };
   await progress.append({ kind: "finished", outcome });
   await unlessShut({ task, log: parts.log }, async () => {
@@ -87,8 +90,9 @@ function openDesk(parts: RunParts, { task, records }: Pick<TaskRun, "task" | "re
   return { writer: parts.writer, task, log: publications, mirror: null, assertCurrent };
 }
 
-function openProgress(parts: RunParts, { task, records }: TaskRun, desk: Desk): Progress {
+function openProgress(parts: RunParts, { task, records, earlier }: Omit<Known, "progress">, desk: Desk): Progress {
   return new Progress({
+    earlier,
     ...{ journal: records.journal, desk, task, voice: openVoice(parts, task), now: parts.now, log: parts.log },
     usdMax: parts.limits.usdMax,
     gapMs: parts.progressGapMs,
@@ -116,36 +120,32 @@ async function mayRun(parts: RunParts, desk: Desk, task: Task, voice: Voice): Pr
 }
 
 /** The end an earlier attempt had already reached, if its commit is still at hand; else the work itself. */
-async function reachOutcome(
-  parts: RunParts,
-  records: TaskRecords,
-  progress: Progress,
-  about: About,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const earlier = await records.earlierOutcome();
+async function reachOutcome(parts: RunParts, run: Known, about: About, signal: AbortSignal): Promise<Outcome> {
+  const { mirror } = about.checkout;
+  const reached = readReached(run.earlier);
   const isUsable =
-    earlier !== null &&
-    (earlier.kind !== "changed" ||
-      (await restoreResult(records.results, { mirror: about.checkout.mirror, commit: earlier.commit })));
-  const outcome = isUsable ? earlier : await workOut(parts, records, progress, about, signal);
-  await progress.append({ kind: "finished", outcome });
+    reached !== null &&
+    (reached.kind !== "changed" || (await restoreResult(run.records.results, { mirror, commit: reached.commit })));
+  const outcome = isUsable ? reached : await workOut(parts, run, about, signal);
+  await run.progress.append({ kind: "finished", outcome });
   return outcome;
 }
 
+/** A run with what was written before it. */
+type Known = TaskRun & { readonly earlier: readonly AttemptEntry[]; readonly progress: Progress };
+
 type About = { readonly task: Task; readonly checkout: Checkout; readonly voice: Voice };
 
-async function workOut(
-  parts: RunParts,
-  records: TaskRecords,
-  progress: Progress,
-  about: About,
-  signal: AbortSignal,
-): Promise<Outcome> {
+async function workOut(parts: RunParts, run: Known, about: About, signal: AbortSignal): Promise<Outcome> {
+  const { records, progress, earlier, attempt } = run;
   const { takeNotes, supersededBy } = records;
   const desk = openDesk(parts, { task: about.task, records });
   await using inbox = new RunInbox({ ...parts, task: about.task, desk, takeNotes, supersededBy });
   const tell = commentAlert({ desk, task: about.task, voice: about.voice, log: parts.log });
   const openLedger = (usdMax: number | undefined) => records.openLedger(usdMax, parts.commentsAlerts ? tell : null);
-  return await decideOutcome({ ...parts, ...records, openLedger, journal: progress, inbox }, about, signal);
+  return await decideOutcome(
+    { ...parts, ...records, attempt, earlier, openLedger, journal: progress, inbox },
+    about,
+    signal,
+  );
 }

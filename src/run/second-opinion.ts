@@ -4,8 +4,9 @@
  */
 import type { ModelChain } from "../model/model.ts";
 import type { AgentEnd, AgentRun } from "../agent/loop.ts";
-import { openReportingToolset, renderForAgent, renderReport } from "../agent/reporting.ts";
+import { openReportingToolset, renderForAgent, renderReport, traits } from "../agent/reporting.ts";
 import { runSubAgent, type SubAgentGround } from "../agent/sub-agent.ts";
+import type { JournalEntry } from "../journal.ts";
 import type { SecondOpinion } from "../outcome.ts";
 import { fence } from "../publish/render.ts";
 import type { SandboxSession } from "../sandbox/sandbox.ts";
@@ -39,18 +40,43 @@ export async function seekOpinion(
   handedIn: AgentEnd,
   signal: AbortSignal,
 ): Promise<Judged> {
+  const { written } = parts.ground.past;
   let end = handedIn;
-  let opinion: SecondOpinion | null = null;
-  if (parts.isTested && end.ending.kind === "reported") end = await addTests(parts, author, end, signal);
-  for (let round = 1; round <= RETURNS_MAX + 1; round += 1) {
+  let opinion = readOpinion(written);
+  const isTested = opinion !== null || hasGoneOn(written, (entry) => entry.kind === "sub-agent" && entry.id === TESTS);
+  if (parts.isTested && !isTested && end.ending.kind === "reported") end = await addTests(parts, author, end, signal);
+  if (opinion && isLast(opinion)) return { end, opinion };
+  const isReturned = hasGoneOn(written, ({ kind }) => kind === "second-opinion");
+  if (opinion && !isReturned) end = await author.goOn(renderReturn(opinion), signal);
+  for (let round = 1 + (opinion?.round ?? 0); round <= RETURNS_MAX + 1; round += 1) {
     const diff = end.ending.kind === "reported" ? await parts.readDiff() : "";
     if (diff === "") break; // Nothing to judge, or an end that nobody would go on from.
     opinion = await judge(parts, { round, diff }, signal);
     await parts.ground.journal.append({ kind: "second-opinion", ...opinion });
-    if (opinion.verdict !== "blocks" || round > RETURNS_MAX) break;
+    if (isLast(opinion)) break;
     end = await author.goOn(renderReturn(opinion), signal);
   }
   return { end, opinion };
+}
+
+const TESTS = "tests";
+
+/** The last verdict that an earlier attempt had. */
+function readOpinion(written: readonly JournalEntry[]): SecondOpinion | null {
+  const last = written.findLast((entry) => entry.kind === "second-opinion");
+  if (last?.kind !== "second-opinion") return null;
+  const { kind: _, ...opinion } = last;
+  return opinion;
+}
+
+/** Whether the author has been spoken to since the last such entry, so that its own conversation says where it stands. */
+function hasGoneOn(written: readonly JournalEntry[], isIt: (entry: JournalEntry) => boolean): boolean {
+  const at = written.findLastIndex(isIt);
+  return at >= 0 && written.slice(at).some(({ kind }) => kind === "steered" || kind === "model-replied");
+}
+
+function isLast({ verdict, round }: SecondOpinion): boolean {
+  return verdict !== "blocks" || round > RETURNS_MAX;
 }
 
 type Round = { readonly round: number; readonly diff: string };
@@ -58,7 +84,7 @@ type Round = { readonly round: number; readonly diff: string };
 async function judge(parts: OpinionParts, { round, diff }: Round, signal: AbortSignal): Promise<SecondOpinion> {
   const { ground, models, readOnlySession } = parts;
   const { toolset, reports, report } = openReportingToolset({
-    ...{ session: readOnlySession, goal: "review", editing: models[0].facts.editing, onPlan: () => {} },
+    ...{ session: readOnlySession, goal: "review", ...traits(models[0]), onPlan: () => {} },
   });
   const brief = `${parts.brief}\n\n${renderChange(diff)}`;
   const about = { id: `opinion-${round}`, role: "reviewer", share: SHARE } as const;
@@ -87,10 +113,10 @@ async function addTests(parts: OpinionParts, author: AgentRun, end: AgentEnd, si
   const diff = await parts.readDiff();
   if (diff === "") return end;
   const { toolset, reports, report } = openReportingToolset({
-    ...{ session, goal: "change", editing: models[0].facts.editing, onPlan: () => {} },
+    ...{ session, goal: "change", ...traits(models[0]), onPlan: () => {} },
   });
   const brief = `${parts.brief}\n\n${renderChange(diff)}`;
-  const about = { id: "tests", role: "test-writer", share: SHARE } as const;
+  const about = { id: TESTS, role: "test-writer", share: SHARE } as const;
   await runSubAgent(ground, { ...about, models, toolset, brief, reports }, signal);
   const said = renderReport(report());
   if (said === "") return end;

@@ -1,11 +1,27 @@
 /** Runs the repository's own checks in the sandbox. The host does this itself: the agent's word about its tests is not evidence. */
-import type { CommandRun } from "../journal.ts";
+import type { CommandRun, Journal } from "../journal.ts";
 import type { ExecExit, SandboxSession } from "../sandbox/sandbox.ts";
 
 const CHECK_MS_MAX = 10 * 60_000;
 const CHECK_OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
 /** Characters kept of a check's output: test runners say what failed at the end. */
 const TAIL_CHARS = 4_000;
+
+export type Checking = {
+  readonly journal: Journal;
+  readonly session: SandboxSession;
+  readonly commands: readonly string[];
+};
+
+/** Each is in the journal when this resolves. */
+export async function recordChecks(
+  { journal, session, commands }: Checking,
+  signal: AbortSignal,
+): Promise<readonly CommandRun[]> {
+  const runs = await runChecks(session, commands, signal);
+  for (const command of runs) await journal.append({ kind: "verified", command });
+  return runs;
+}
 
 export async function runChecks(
   session: SandboxSession,

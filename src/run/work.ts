@@ -4,15 +4,18 @@ import { delegateTool } from "../agent/delegate.ts";
 import type { Inbox } from "../agent/inbox.ts";
 import { AgentRun, type AgentEnd } from "../agent/loop.ts";
 import { openPurse, type Charge, type PurseSpent } from "../agent/purse.ts";
-import { openReportingToolset } from "../agent/reporting.ts";
+import { openReportingToolset, traits } from "../agent/reporting.ts";
+import type { Past } from "../agent/resumption.ts";
 import type { SubAgentGround } from "../agent/sub-agent.ts";
 import { readSystemPrompt } from "../agent/system-prompt.ts";
 import type { CommandRun, Journal, JournalEntry, PlanStep } from "../journal.ts";
 import type { ModelRole } from "../model/roles.ts";
 import type { SecondOpinion } from "../outcome.ts";
+import type { BudgetState } from "../policy/budget.ts";
 import type { SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Report } from "../tools/report.ts";
+import { findBrowser } from "../tools/screenshot.ts";
 import { unreachable } from "../failure.ts";
 import { seekOpinion } from "./second-opinion.ts";
 
@@ -30,8 +33,12 @@ export type Work = {
   readonly cacheKey: string;
   readonly charge: Charge;
   readonly inbox: Inbox;
-  /** What an earlier process of this run wrote; [] for a fresh start. */
-  readonly written: readonly JournalEntry[];
+  readonly past: Past;
+  /** What earlier attempts have paid, those included that this one does not go on from. */
+  readonly paid: PurseSpent;
+  readonly today: BudgetState;
+  /** All that was written up to now, by earlier attempts too. */
+  readonly entries: () => Promise<readonly JournalEntry[]>;
   /** Null when no second opinion is wanted. */
   readonly opinion: { readonly readDiff: () => Promise<string>; readonly isTested: boolean } | null;
   readonly now: () => number;
@@ -48,19 +55,22 @@ export type WorkEnd = {
 
 /** Runs the agent to its end. Nothing here reaches a forge; a limit is an end, a dead vendor throws. */
 export async function work(it: Work, signal: AbortSignal): Promise<WorkEnd> {
-  const { journal, limits, cacheKey, inbox, now, session, readOnlySession, written } = it;
-  const purse = openPurse(it.charge, readSpent(written));
-  const ground: SubAgentGround = { journal, purse, limits, cacheKey, now };
-  const models = await it.openModels(it.goal === "review" ? "reviewer" : "author");
+  const { journal, limits, cacheKey, inbox, now, session, readOnlySession, past } = it;
+  const purse = openPurse(it.charge, it.paid, it.today);
+  const ground: SubAgentGround = { journal, purse, limits, cacheKey, past, now };
+  const [models, browser] = await Promise.all([
+    it.openModels(it.goal === "review" ? "reviewer" : "author"),
+    findBrowser(session, signal),
+  ]);
   const openModels = (role: ModelRole | "explorer" | "test-writer") => it.openModels(MODELS_OF[role]);
   const { toolset, reports, report } = openReportingToolset({
-    ...{ session, goal: it.goal, editing: models[0].facts.editing },
+    ...{ session, goal: it.goal, browser, ...traits(models[0]) },
     more: [delegateTool({ ground, openModels, session, readOnlySession, guidance: it.guidance })],
     onPlan: (steps: readonly PlanStep[]) => journal.append({ kind: "plan-updated", steps }),
   });
   const system = readSystemPrompt(it.goal === "review" ? "reviewer" : "author");
   const about = { models, toolset, system, reports, brief: it.brief, effort: null };
-  const author = new AgentRun({ ...about, journal, limits, cacheKey, purse, inbox, written, now });
+  const author = new AgentRun({ ...about, journal, limits, cacheKey, purse, inbox, past, now });
   const handedIn = await author.work(signal);
   const isJudged = it.opinion !== null && report()?.kind === "change";
   const { end, opinion } = isJudged
@@ -73,7 +83,7 @@ export async function work(it: Work, signal: AbortSignal): Promise<WorkEnd> {
     : { end: handedIn, opinion: null };
   // The reviewer's money was spent after the author's last word.
   const spend = { ...end.spend, ...purse.spent() };
-  return { end: { ...end, spend }, report: report(), opinion, commands: await readCommands(journal) };
+  return { end: { ...end, spend }, report: report(), opinion, commands: readCommands(await it.entries()) };
 }
 
 /** Looking around needs no strong model; whoever did not write it tests it. */
@@ -85,23 +95,8 @@ const MODELS_OF = {
   "test-writer": "reviewer",
 } as const;
 
-/** USD and tokens of all replies in these entries, those of sub-agents too. */
-export function readSpent(entries: readonly JournalEntry[]): PurseSpent {
-  const spent = { usd: 0, inputTokens: 0, outputTokens: 0 };
-  for (const entry of entries) {
-    const reply = entry.kind === "sub-agent" ? entry.entry : entry;
-    if (reply.kind !== "model-replied" && reply.kind !== "summarised") continue;
-    const { input, cachedRead, cacheWrite, output } = reply.usage;
-    spent.usd += reply.costUsd;
-    spent.inputTokens += input + cachedRead + cacheWrite;
-    spent.outputTokens += output;
-  }
-  return spent;
-}
-
-async function readCommands(journal: Journal): Promise<readonly CommandRun[]> {
-  const entries = await journal.read();
-  return entries.flatMap(({ entry }) => (entry.kind === "tool-observed" && entry.command ? [entry.command] : []));
+function readCommands(entries: readonly JournalEntry[]): readonly CommandRun[] {
+  return entries.flatMap((entry) => (entry.kind === "tool-observed" && entry.command ? [entry.command] : []));
 }
 
 /** Words for a change when the model gave none: its last text, or an honest sentence. */

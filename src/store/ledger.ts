@@ -39,6 +39,18 @@ export async function charge(
   return { installationUsd: row.installation_usd, repoUsd: row.repo_usd };
 }
 
+export type Charged = Pick<Charge, "attempt" | "turn" | "model" | "usage">;
+
+/** What all attempts of a task were charged for. */
+export async function readCharges(sql: Sql, taskId: TaskId): Promise<readonly Charged[]> {
+  const rows = await sql.query<Row & Omit<Charged, "usage"> & Usage>(
+    `SELECT attempt, turn, model, input_tokens AS input, cached_read_tokens AS "cachedRead", cache_write_tokens AS "cacheWrite",
+       output_tokens AS output, reasoning_tokens AS reasoning FROM pullwright.ledger WHERE task_id = $1`,
+    [taskId],
+  );
+  return rows.map(({ attempt, turn, model, ...usage }) => ({ attempt, turn, model, usage }));
+}
+
 type DayRow = Row & { readonly installation_usd: number; readonly repo_usd: number };
 
 /** What ended tasks of this repository and goal cost; null without one. The newest twenty: prices and prompts change. */

@@ -21,6 +21,12 @@ export async function takeCheckpoint(workspace: Workspace, signal: AbortSignal):
   return { tree: await recordTree(workspace, signal), baseSha: workspace.baseSha };
 }
 
+/** Of a tree that nobody has touched. */
+export async function readBaseTree({ place, baseSha }: Workspace, signal: AbortSignal): Promise<string> {
+  const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${baseSha}^{tree}`];
+  return (await gitPipe(place, args, { signal })).toString().trim();
+}
+
 /** Makes the work tree what it was, ignored files left as they are. Between two commands of the sandbox. */
 export async function restoreCheckpoint(
   workspace: Workspace,

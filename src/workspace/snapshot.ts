@@ -50,12 +50,16 @@ export async function readDiff(place: GitPlace, base: string, head: string, cont
 export type CommitText = {
   readonly message: string;
   readonly identity: { readonly name: string; readonly email: string };
+  /** Epoch milliseconds. With the same date the same commit has the same id. */
+  readonly at?: number;
 };
 
 /** Commits `tree` on top of the workspace's base and resolves to the commit's id. Nothing is pushed. */
 export async function commitTree(workspace: Workspace, tree: string, text: CommitText): Promise<string> {
   const args = ["commit-tree", tree, "-p", workspace.baseSha, "-m", text.message];
-  return (await git(workspace.place, args, { identity: text.identity })).trim();
+  const { identity, at } = text;
+  const dated = at === undefined ? identity : { ...identity, date: `@${Math.floor(at / 1000)} +0000` };
+  return (await git(workspace.place, args, { identity: dated })).trim();
 }
 
 /** `--numstat -z` gives "added TAB deleted TAB path NUL", for a rename "added TAB deleted TAB NUL old NUL new NUL". */

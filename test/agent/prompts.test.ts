@@ -1,5 +1,6 @@
 /** What each role is told, as people review it: the prompt and every tool's words. A change shows here as prose. */
 import { expect, test } from "vitest";
+import { NO_PAST } from "../../src/agent/resumption.ts";
 import { delegateTool } from "../../src/agent/delegate.ts";
 import { openPurse } from "../../src/agent/purse.ts";
 import { readSystemPrompt } from "../../src/agent/system-prompt.ts";
@@ -15,7 +16,7 @@ const session: SandboxSession = {
 function toolsOf(goal: ToolsetOpening["goal"], editing: ToolsetOpening["editing"], mayDelegate: boolean) {
   const limits = { turnsMax: 1, wallMsMax: 1, usdMax: 1 };
   const purse = openPurse(async () => ({ kind: "ok" }));
-  const ground = { journal: memoryJournal(), purse, limits, cacheKey: "k", now: () => 0 };
+  const ground = { journal: memoryJournal(), purse, limits, cacheKey: "k", past: NO_PAST, now: () => 0 };
   const openModels = () => Promise.reject(new Error("no model is asked here"));
   const delegate = delegateTool({ ground, openModels, session, readOnlySession: session, guidance: "" });
   const nothing = () => {};
@@ -23,6 +24,8 @@ function toolsOf(goal: ToolsetOpening["goal"], editing: ToolsetOpening["editing"
     session,
     goal,
     editing,
+    // As a run has it where the sandbox has a browser: the most that is ever told.
+    ...{ sees: true, browser: mayDelegate ? "/usr/bin/chromium" : null },
     onPlan: nothing,
     onReport: nothing,
     more: mayDelegate ? [delegate] : [],

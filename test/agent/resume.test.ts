@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { Stopped, type Note } from "../../src/agent/inbox.ts";
 import { AgentRun } from "../../src/agent/loop.ts";
+import { NO_PAST } from "../../src/agent/resumption.ts";
 import { callsReply, scriptedModel, textReply } from "../model/scripted-model.ts";
 import { call, kinds, openScene } from "./scene.ts";
 
@@ -20,7 +21,7 @@ test("a run that was lost at any moment goes on with the same transcript and pay
   for (let cut = 0; cut <= entries.length; cut += 1) {
     const model = scriptedModel(SCRIPT);
     const written = entries.slice(0, cut);
-    const { agent, journal, charged } = openScene(model, { written });
+    const { agent, journal, charged } = openScene(model, { past: { ...NO_PAST, written } });
     const resumed = await new AgentRun(agent).work(never);
     const paid = written.filter(({ kind }) => kind === "model-replied").length;
     expect([cut, resumed.ending, resumed.lastText, resumed.spend.turns]).toEqual([cut, end.ending, "All done.", 4]);
@@ -37,7 +38,7 @@ test("a run that was lost before its first reply and later again has still been 
   // The second process briefs anew, for no reply says that the first brief was read.
   const written = briefed ? [briefed, briefed, ...rest.slice(0, -3)] : [];
   const model = scriptedModel(SCRIPT);
-  await new AgentRun(openScene(model, { written }).agent).work(never);
+  await new AgentRun(openScene(model, { past: { ...NO_PAST, written } }).agent).work(never);
   expect(model.requests[0]?.messages.slice(0, 2).map(({ kind }) => kind)).toEqual(["user", "model"]);
 });
 
@@ -46,7 +47,7 @@ test("a call that may have had its effect is not made again, and the model is to
   await new AgentRun(first.agent).work(never);
   const written = first.journal.entries.slice(0, 3); // briefed, replied, called
   const model = scriptedModel(SCRIPT);
-  await new AgentRun(openScene(model, { written }).agent).work(never);
+  await new AgentRun(openScene(model, { past: { ...NO_PAST, written } }).agent).work(never);
   const observed = model.requests[0]?.messages[2];
   expect(observed).toMatchObject({
     kind: "observations",

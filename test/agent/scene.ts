@@ -3,9 +3,11 @@ import { z } from "zod";
 import type { Agent } from "../../src/agent/loop.ts";
 import { SILENT } from "../../src/agent/inbox.ts";
 import { openPurse } from "../../src/agent/purse.ts";
+import { NO_PAST } from "../../src/agent/resumption.ts";
 import { readSystemPrompt } from "../../src/agent/system-prompt.ts";
 import type { Journal, JournalEntry, RecordedEntry } from "../../src/journal.ts";
 import type { Model, ModelChain, ModelReply, ModelRequest } from "../../src/model/model.ts";
+import { openReadState } from "../../src/tools/read-state.ts";
 import type { Tool } from "../../src/tools/tool.ts";
 import type { Toolset } from "../../src/tools/toolset.ts";
 import { scriptedModel } from "../model/scripted-model.ts";
@@ -54,7 +56,12 @@ export function openScene(models: Model | ModelChain, over: Partial<Agent> = {},
       (_input, signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     ),
   ];
-  const toolset: Toolset = { tools, specs: tools.map(({ spec }) => spec), forget: () => {} };
+  const toolset: Toolset = {
+    tools,
+    specs: tools.map(({ spec }) => spec),
+    forget: () => {},
+    readState: openReadState(),
+  };
   const journal = memoryJournal();
   const charged: number[] = [];
   const agent: Agent = {
@@ -66,7 +73,7 @@ export function openScene(models: Model | ModelChain, over: Partial<Agent> = {},
       charged.push(costUsd);
       return { kind: "ok" };
     }),
-    ...{ inbox: SILENT, written: [], effort: null },
+    ...{ inbox: SILENT, past: NO_PAST, effort: null },
     ...over,
   };
   return { agent, journal, charged };

@@ -75,6 +75,8 @@ async function openPlace(
           baseSha,
           headSha,
           forkSha: baseSha,
+          newestHeadSha: headSha,
+          isPinned: false,
         },
         journal: { append: async (entry) => void entries.push(entry), read: async () => [] },
       },
