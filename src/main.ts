@@ -11,24 +11,28 @@ import type { Model } from "./model/model.ts";
 import { cacheReplies } from "./model/response-cache.ts";
 import { chooseModels, sharedModels } from "./model/roles.ts";
 import { watchSpending } from "./ops/alerts.ts";
+import { keepDoing } from "./ops/keep-doing.ts";
 import { Queue } from "./queue/queue.ts";
 import { openRecords } from "./run/records.ts";
 import { PROGRESS_GAP_MS } from "./run/progress.ts";
 import { failTask, runTask, type RunParts, type TaskRun } from "./run/run-task.ts";
+import { warmMirrors } from "./run/warm-mirrors.ts";
 import { openSetUp } from "./run/open-set-up.ts";
 import { takeDelivery } from "./run/take-delivery.ts";
 import { openSandbox } from "./sandbox/open-sandbox.ts";
 import { requireIsolation } from "./sandbox/require-isolation.ts";
 import { requireGitHub, type Settings } from "./settings.ts";
 import { postgresBatches } from "./store/batches.ts";
+import { hearMirrorWishes } from "./store/mirror-wishes.ts";
 import { postgresReplies } from "./store/replies.ts";
 import { openDatabase, type Database, type Sql } from "./store/database.ts";
 import { knownDeliveries } from "./store/deliveries.ts";
+import { expire } from "./store/expire.ts";
 import { beginSweep, endSweep } from "./store/sweeps.ts";
 import { finishTask, markRunning, readTask } from "./store/tasks.ts";
 import type { Rules } from "./trigger/decide.ts";
 import { pullwrightApp, type Accept } from "./webhook/app.ts";
-import { keepSweeping, sweepDeliveries } from "./webhook/sweep.ts";
+import { sweepDeliveries } from "./webhook/sweep.ts";
 import { startWebhookServer, type WebhookServer } from "./webhook/server.ts";
 import type { TaskId } from "./task.ts";
 import { Mirrors } from "./workspace/mirror.ts";
@@ -42,11 +46,8 @@ export type Store = AsyncDisposable & {
   readonly use: (part: AsyncDisposable) => void;
 };
 
-/** A run that is still going when the process is told to stop gets this long before it is handed to another worker. */
-const STOP_GRACE_MS = 20_000;
-
-/** GitHub's own advice is to look for failed deliveries regularly; it keeps them for three days. */
-const SWEEP_EVERY_MS = 3_600_000;
+/** GitHub keeps what it could not deliver for three days, and what we keep we keep for days: an hour more or less is nothing. */
+const HOUR_MS = 3_600_000;
 
 export function openLog(settings: Settings): Logger {
   return pino({ level: settings.logLevel, base: null });
@@ -64,7 +65,7 @@ export async function openStore(settings: Settings, log: Logger): Promise<Store>
     });
     const stack = new AsyncDisposableStack();
     stack.use(database);
-    stack.defer(() => queue.stop({ graceMs: STOP_GRACE_MS }));
+    stack.defer(() => queue.stop({ graceMs: settings.graceMs }));
     const use = (part: AsyncDisposable) => void stack.use(part);
     return { database, queue, use, [Symbol.asyncDispose]: () => stack.disposeAsync() };
   } catch (error) {
@@ -90,15 +91,15 @@ export async function startServer(settings: Settings, store: Store, log: Logger)
     log,
   });
   log.info({ url: server.url, path: settings.webhookPath }, "listening for deliveries");
-  const sweeping = keepSweeping({
-    sweep: (stopping) =>
+  const sweeping = keepDoing({
+    chore: (stopping) =>
       sweepDeliveries({
         ...{ ...openForge(github).deliveryLog, accept, rules, log, stopping, now: Date.now },
         known: (guids) => knownDeliveries(database, guids),
         begin: () => beginSweep(database, Date.now()),
         end: (sweptTo) => endSweep(database, sweptTo),
       }),
-    everyMs: SWEEP_EVERY_MS,
+    everyMs: HOUR_MS,
     onError: (error) => log.warn({ err: error }, "the delivery log could not be swept"),
   });
   const close = async () => {
@@ -116,6 +117,18 @@ export async function startWorker(settings: Settings, store: Store, log: Logger)
   const { alertUrl } = settings;
   const webUrl = webUrlOf(requireGitHub(settings).apiUrl);
   store.use(watchSpending({ database, alertUrl, webUrl, now: Date.now, log }));
+  store.use(
+    keepDoing({
+      chore: async () => {
+        const expired = await expire(database, settings.keep, Date.now());
+        if (Object.values(expired).some((count) => count > 0)) log.info(expired, "removed what was kept long enough");
+      },
+      everyMs: HOUR_MS,
+      onError: (error) => log.warn({ err: error }, "what is old could not be removed"),
+    }),
+  );
+  const { mirrors, reader } = parts;
+  store.use(await warmMirrors({ mirrors, reader, log, hear: (hear) => hearMirrorWishes(database, hear) }));
   await queue.work({
     concurrency: settings.concurrency,
     run: (taskId, { leaving }, signal) => runQueued({ ...parts, leaving }, database, taskId, signal),
@@ -164,7 +177,7 @@ export async function openRunParts(settings: Settings, database: Database, log: 
   return {
     ...{ reader, writer, sandbox, log, now: Date.now },
     progressGapMs: PROGRESS_GAP_MS,
-    mirrors: new Mirrors(join(settings.dataDir, "mirrors")),
+    mirrors: new Mirrors(join(settings.dataDir, "mirrors"), { bytesMax: settings.mirrorBytesMax }),
     openModels: reviewingModels(settings, database, secrets),
     wantsOpinion: settings.secondOpinion,
     commentsAlerts: settings.alertUrl === null,
@@ -184,7 +197,8 @@ function reviewingModels(settings: Settings, database: Database, secrets: readon
   return async (role, { models: wanted, review: rules }, review) => {
     const [first, ...others] = models(role, wanted);
     if (review === null) return [first, ...others];
-    const replies = postgresReplies(database, { repoId: review.repoId, secrets, now: Date.now });
+    const keptMsMax = settings.keep.replyMs;
+    const replies = postgresReplies(database, { repoId: review.repoId, secrets, keptMsMax, now: Date.now });
     const answered = (direct: Model): Model => {
       // Not for a sub-agent: nothing may wait for a day in the middle of a tool call.
       const model = rules.batch && review.mayWait && role === "reviewer" ? inBatches(direct) : direct;

@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { containerVariables, readContainerSettings, type ContainerSettings } from "./container-settings.ts";
 import { UserError } from "./failure.ts";
+import { keepVariables, readKeepSettings, type KeepSettings } from "./keep-settings.ts";
 import { modelVariables, readModelSettings, type ModelSettings } from "./model-settings.ts";
 
 export type { ProviderSettings } from "./model-settings.ts";
@@ -25,40 +26,41 @@ export type RunLimits = { readonly turnsMax: number; readonly wallMsMax: number;
 /** USD in a UTC day, of one repository and of one installation. */
 export type DayLimits = { readonly repoUsdMax: number; readonly installationUsdMax: number };
 
-export type Settings = ModelSettings & {
-  /** Absolute; mirrors, run workspaces and the embedded database live below it. */
-  readonly dataDir: string;
-  readonly databaseUrl: string | null;
-  readonly host: string;
-  readonly port: number;
-  readonly webhookPath: string;
-  readonly webhookProxyUrl: string | null;
-  readonly github: GitHubSettings | null;
-  /** "provider/name", or null for the first provider that has a key. */
-  readonly authorModel: string | null;
-  readonly reviewerModel: string | null;
-  /** For looking things up; null for the author's vendor's small one. */
-  readonly smallModel: string | null;
-  /** Asked in this order when a model cannot go on; null for another vendor's model where there is a key. */
-  readonly fallbackModels: readonly string[] | null;
-  /** Whether another model looks at a change before it is published. A repository may turn it off for itself. */
-  readonly secondOpinion: boolean;
-  readonly label: string;
-  /** Runs a worker works on at once. */
-  readonly concurrency: number;
-  readonly limits: RunLimits;
-  readonly dayLimits: DayLimits;
-  /** Where alerts and digests about money are posted; null for comments and the log. */
-  readonly alertUrl: string | null;
-  readonly sandboxDriver: "bubblewrap" | "container" | "host";
-  /** null for the other drivers. */
-  readonly sandboxContainer: ContainerSettings | null;
-  /** Host folders bound read-only into the sandbox as /opt/NAME, NAME/bin on its PATH (language tool chains). */
-  readonly sandboxTools: readonly string[];
-  /** Variables that only a run's set-up gets, such as a private registry's token. Their values are never published or logged. */
-  readonly setUpSecrets: Readonly<Record<string, string>>;
-  readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
-};
+export type Settings = ModelSettings &
+  KeepSettings & {
+    /** Absolute; mirrors, run workspaces and the embedded database live below it. */
+    readonly dataDir: string;
+    readonly databaseUrl: string | null;
+    readonly host: string;
+    readonly port: number;
+    readonly webhookPath: string;
+    readonly webhookProxyUrl: string | null;
+    readonly github: GitHubSettings | null;
+    /** "provider/name", or null for the first provider that has a key. */
+    readonly authorModel: string | null;
+    readonly reviewerModel: string | null;
+    /** For looking things up; null for the author's vendor's small one. */
+    readonly smallModel: string | null;
+    /** Asked in this order when a model cannot go on; null for another vendor's model where there is a key. */
+    readonly fallbackModels: readonly string[] | null;
+    /** Whether another model looks at a change before it is published. A repository may turn it off for itself. */
+    readonly secondOpinion: boolean;
+    readonly label: string;
+    /** Runs a worker works on at once. */
+    readonly concurrency: number;
+    readonly limits: RunLimits;
+    readonly dayLimits: DayLimits;
+    /** Where alerts and digests about money are posted; null for comments and the log. */
+    readonly alertUrl: string | null;
+    readonly sandboxDriver: "bubblewrap" | "container" | "host";
+    /** null for the other drivers. */
+    readonly sandboxContainer: ContainerSettings | null;
+    /** Host folders bound read-only into the sandbox as /opt/NAME, NAME/bin on its PATH (language tool chains). */
+    readonly sandboxTools: readonly string[];
+    /** Variables that only a run's set-up gets, such as a private registry's token. Their values are never published or logged. */
+    readonly setUpSecrets: Readonly<Record<string, string>>;
+    readonly logLevel: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+  };
 
 const text = z.string().trim().min(1);
 const url = z.url({ protocol: /^https?$/ });
@@ -78,6 +80,7 @@ const Environment = z.object({
   PORT: z.coerce.number().int().min(0).max(65535).default(3000),
   DATABASE_URL: text.regex(/^postgres(ql)?:\/\//, "must start with postgres://").optional(),
   ...modelVariables,
+  ...keepVariables,
   PULLWRIGHT_DATA: text.optional(),
   PULLWRIGHT_MODEL: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
   PULLWRIGHT_REVIEWER: text.regex(/^[a-z-]+\/.+$/, "must look like provider/model").optional(),
@@ -129,6 +132,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     webhookProxyUrl: e.WEBHOOK_PROXY_URL ?? null,
     github: readGitHub(e),
     ...readModelSettings(e),
+    ...readKeepSettings(e),
     authorModel: e.PULLWRIGHT_MODEL ?? null,
     reviewerModel: e.PULLWRIGHT_REVIEWER ?? null,
     smallModel: e.PULLWRIGHT_SMALL_MODEL ?? null,

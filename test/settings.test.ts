@@ -18,6 +18,7 @@ test.each([
   [{ DATABASE_URL: "mysql://x" }, "DATABASE_URL: must start with postgres://"],
   [{ PULLWRIGHT_MODEL: "opus" }, "PULLWRIGHT_MODEL: must look like provider/model"],
   [{ PULLWRIGHT_USD_MAX: "-1" }, "PULLWRIGHT_USD_MAX"],
+  [{ PULLWRIGHT_KEEP_DAYS: "3" }, "PULLWRIGHT_KEEP_DAYS"],
   [
     { APP_ID: "1", WEBHOOK_SECRET: "s", PRIVATE_KEY: "k", GITHUB_API_URL: "http://ghe.example.com/api/v3" },
     "must be https",
@@ -45,6 +46,17 @@ test("a set-up gets the variables that are named for it, and no others", () => {
   const env = { PULLWRIGHT_SETUP_ENV: "NPM_TOKEN,PIP_TOKEN", NPM_TOKEN: "npm-0123456789", PIP_TOKEN: "pip-0123456789" };
   const { setUpSecrets } = readSettings({ ...env, OTHER_TOKEN: "other-0123456789" });
   expect(setUpSecrets).toEqual({ NPM_TOKEN: "npm-0123456789", PIP_TOKEN: "pip-0123456789" });
+});
+
+test("what is kept for how long, and how much room caches take, can be set", () => {
+  const env = { PULLWRIGHT_KEEP_DAYS: "7", PULLWRIGHT_KEEP_WORK_DAYS: "0.5", PULLWRIGHT_MIRRORS_GB: "2" };
+  const { keep, mirrorBytesMax, setUpBytesMax, graceMs } = readSettings(env);
+  const day = 86_400_000;
+  expect(keep).toEqual({ taskMs: 7 * day, workMs: day / 2, replyMs: 30 * day });
+  expect({ mirrorBytesMax, setUpBytesMax, graceMs }).toEqual({
+    ...{ mirrorBytesMax: 2 * 1024 ** 3, setUpBytesMax: 20 * 1024 ** 3, graceMs: 20_000 },
+  });
+  expect(readSettings({}).mirrorBytesMax).toBe(null);
 });
 
 test("every mistake is told at once", () => {

@@ -14,6 +14,7 @@ import {
   renderDiagnoses,
 } from "../ops/doctor.ts";
 import type { AppGrants, Diagnosis } from "../ops/doctor.ts";
+import { describeTables, diagnoseDisk } from "../ops/doctor-disk.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import { readSettings, requireGitHub, type Settings } from "../settings.ts";
 import { openDatabase } from "../store/database.ts";
@@ -28,6 +29,7 @@ export async function doctor(args: readonly string[]): Promise<number> {
     await diagnose("database", "Start PostgreSQL, or unset DATABASE_URL for the embedded one.", () =>
       tryDatabase(settings),
     ),
+    ...(await diagnoseDisk(settings.dataDir, settings)),
     diagnoseModels(() => defaultModels(settings)),
     ...(await diagnoseGitHub(settings)),
   ];
@@ -38,7 +40,7 @@ export async function doctor(args: readonly string[]): Promise<number> {
 async function tryDatabase(settings: Settings): Promise<string> {
   await using database = await openDatabase(settings);
   const [row] = await database.query<{ version: string }>("SELECT split_part(version(), ' ', 2) AS version");
-  return `${database.engine} ${row?.version ?? ""}, tables up to date`;
+  return `${database.engine} ${row?.version ?? ""}, tables up to date, ${await describeTables(database)}`;
 }
 
 async function diagnoseGitHub(settings: Settings): Promise<readonly Diagnosis[]> {

@@ -92,28 +92,3 @@ async function take(parts: SweepParts, { id, guid, event }: Logged): Promise<boo
   parts.log.info({ delivery: guid, event: delivery.name, decision: delivery.decision.kind }, "missed delivery taken");
   return true;
 }
-
-/** The first at once, then one every `everyMs`, never two at once. What one throws is for `onError`; the next comes all the same. */
-export function keepSweeping(it: {
-  readonly sweep: (stopping: AbortSignal) => Promise<void>;
-  readonly everyMs: number;
-  readonly onError: (error: unknown) => void;
-}): AsyncDisposable {
-  const stop = new AbortController();
-  const sweep = () =>
-    it.sweep(stop.signal).catch((error: unknown) => {
-      if (!stop.signal.aborted) it.onError(error);
-    });
-  let sweeping = sweep();
-  const timer = setInterval(() => {
-    sweeping = sweeping.then(sweep);
-  }, it.everyMs);
-  timer.unref();
-  return {
-    [Symbol.asyncDispose]: async () => {
-      clearInterval(timer);
-      stop.abort();
-      await sweeping;
-    },
-  };
-}

@@ -32,9 +32,9 @@ export class SetUpCache {
   readonly #dir: string;
   readonly #limits: SetUpCacheLimits;
 
-  constructor(dir: string, limits: SetUpCacheLimits = LIMITS) {
+  constructor(dir: string, limits: Partial<SetUpCacheLimits> = {}) {
     this.#dir = dir;
-    this.#limits = limits;
+    this.#limits = { ...LIMITS, ...limits };
   }
 
   /** Unpacks what is kept under `key` once more, so that the next run need not wait for that. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Delivery } from "../../src/webhook/app.ts";
-import { keepSweeping, sweepDeliveries, type SweepParts } from "../../src/webhook/sweep.ts";
+import { keepDoing } from "../../src/ops/keep-doing.ts";
+import { sweepDeliveries, type SweepParts } from "../../src/webhook/sweep.ts";
 import { RULES } from "../trigger/builders.ts";
 import { example } from "./deliveries.ts";
 
@@ -108,8 +109,8 @@ test("sweeps go on after one that failed, and end with the server", async () => 
   let sweeps = 0;
   const errors: unknown[] = [];
   const third = Promise.withResolvers<void>();
-  const keeping = keepSweeping({
-    sweep: async (stopping) => {
+  const keeping = keepDoing({
+    chore: async (stopping) => {
       if (++sweeps === 1) throw new Error("GitHub is away");
       if (sweeps < 3) return;
       third.resolve();
