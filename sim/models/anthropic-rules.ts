@@ -1,5 +1,6 @@
 /** What the Messages API refuses beyond the shape of a request. The words are the vendor's, so that adapters can be held to them. */
 import type { AnthropicBlock, AnthropicMessage, AnthropicRequest } from "./anthropic-schema.ts";
+import { openImage } from "./images.ts";
 import { Refusal } from "./refusal.ts";
 import { isSealed } from "./seal.ts";
 
@@ -19,6 +20,7 @@ export function checkAnthropic(request: AnthropicRequest): void {
   });
   if (Array.isArray(request.system)) request.system.forEach((block, index) => checkBlock(block, `system.${index}`, ""));
   checkPairing(mergeNeighbours(messages));
+  checkImages(request);
   checkTools(request);
   checkBreakpoints(request);
   if (request.thinking?.type === "enabled" && request.thinking.budget_tokens >= (request.max_tokens ?? Infinity)) {
@@ -47,9 +49,49 @@ function checkBlock(block: AnthropicBlock, path: string, model: string): void {
       if (Array.isArray(block.content)) {
         block.content.forEach((inner, index) => checkBlock(inner, `${path}.content.${index}`, model));
       }
+      if (block.is_error && Array.isArray(block.content) && block.content.some(({ type }) => type !== "text")) {
+        throw invalid(`${path}.tool_result: all content must be type \`text\` if \`is_error\` is true`);
+      }
       if (block.is_error && (block.content ?? "").length === 0) {
         throw invalid(`${path}.tool_result: content cannot be empty if \`is_error\` is true`);
       }
+  }
+}
+
+/** Of base64, as the vendor counts. */
+const IMAGE_BYTES_MAX = 5 * 1024 * 1024;
+const EDGE_MAX = 8_000;
+const MANY_IMAGES = 20;
+const EDGE_MAX_OF_MANY = 2_000;
+
+function checkImages({ messages }: AnthropicRequest): void {
+  const found = messages.flatMap((message, index) =>
+    blocksOf(message).flatMap((block, place) => {
+      const path = `messages.${index}.content.${place}`;
+      const inner = block.type === "tool_result" && Array.isArray(block.content) ? block.content : [block];
+      return inner.flatMap((one) => (one.type === "image" ? [{ source: one.source, path }] : []));
+    }),
+  );
+  for (const { source, path } of found) {
+    if (source.type !== "base64") continue;
+    const at = `${path}.image.source.base64`;
+    const bytes = source.data.length;
+    if (bytes > IMAGE_BYTES_MAX) {
+      throw invalid(`${at}: image exceeds 5 MB maximum: ${bytes} bytes > ${IMAGE_BYTES_MAX} bytes`);
+    }
+    const image = openImage(source.data);
+    if (!image) throw invalid("Could not process image");
+    if (image.mediaType !== source.media_type) {
+      throw invalid(
+        `${at}: The image was specified using the ${source.media_type} media type, but the image appears to be a ${image.mediaType} image`,
+      );
+    }
+    const isMany = found.length > MANY_IMAGES;
+    const edgeMax = isMany ? EDGE_MAX_OF_MANY : EDGE_MAX;
+    if (Math.max(image.width, image.height) > edgeMax) {
+      const of = isMany ? " for many-image requests" : "";
+      throw invalid(`${at}: At least one of the image dimensions exceed max allowed size${of}: ${edgeMax} pixels`);
+    }
   }
 }
 

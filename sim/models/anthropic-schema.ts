@@ -12,7 +12,15 @@ const caller = z.looseObject({ type: z.string() }).optional();
 const text = z.strictObject({ type: z.literal("text"), text: z.string(), cache_control: cache, citations: loose });
 const image = z.strictObject({
   type: z.literal("image"),
-  source: z.looseObject({ type: z.string() }),
+  source: z.discriminatedUnion("type", [
+    z.strictObject({
+      type: z.literal("base64"),
+      media_type: z.enum(["image/jpeg", "image/png", "image/gif", "image/webp"]),
+      data: z.string(),
+    }),
+    z.strictObject({ type: z.literal("url"), url: z.string() }),
+    z.strictObject({ type: z.literal("file"), file_id: z.string() }),
+  ]),
   cache_control: cache,
   transformations: loose,
 });

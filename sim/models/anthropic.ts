@@ -17,6 +17,7 @@ import {
 } from "./ask.ts";
 import { blocksOf, checkAnthropic, invalid, SIGNATURE } from "./anthropic-rules.ts";
 import { anthropicRequest, type AnthropicRequest } from "./anthropic-schema.ts";
+import { weighImages } from "./images.ts";
 import { firstWrong, Refusal } from "./refusal.ts";
 import type { DeclaredTool } from "./render-calls.ts";
 import { inPieces, type Part, type Reply } from "./reply.ts";
@@ -123,7 +124,7 @@ function segmentsOf(request: AnthropicRequest): readonly Segment[] {
   );
   const segments = [...(request.tools ?? []), ...system, ...said].map((block) => {
     const { cache_control: mark, ...rest } = { cache_control: null, ...block };
-    return { text: JSON.stringify(rest), breakpoint: Boolean(mark) };
+    return { text: JSON.stringify(rest, weighImages), breakpoint: Boolean(mark) };
   });
   // A mark on the request itself means: up to the last block.
   return segments.map((segment, index) =>

@@ -3,6 +3,7 @@ import { z } from "zod";
 
 const name = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, "string does not match pattern '^[a-zA-Z0-9_-]+$'");
 const textPart = z.looseObject({ type: z.literal("text"), text: z.string() });
+const imagePart = z.looseObject({ type: z.literal("image_url"), image_url: z.looseObject({ url: z.string() }) });
 const content = z.union([z.string(), z.array(textPart)]);
 
 const call = z.looseObject({
@@ -14,7 +15,11 @@ const call = z.looseObject({
 
 const message = z.discriminatedUnion("role", [
   z.looseObject({ role: z.literal("system"), content }),
-  z.looseObject({ role: z.literal("user"), content }),
+  // Images are a user's: servers refuse them in what a tool says.
+  z.looseObject({
+    role: z.literal("user"),
+    content: z.union([z.string(), z.array(z.discriminatedUnion("type", [textPart, imagePart]))]),
+  }),
   z.looseObject({
     role: z.literal("assistant"),
     content: content.nullish(),

@@ -6,6 +6,7 @@ import type { ChatCompletion, ChatCompletionChunk } from "openai/resources/chat/
 import type { Answer, Ask, Counts, Failure, Wire } from "./ask.ts";
 import { chatRequest, type ChatMessage, type ChatRequest } from "./chat-schema.ts";
 import { writeCalls } from "./chat-text-calls.ts";
+import { openImage, readDataUrl, weighImages } from "./images.ts";
 import { firstWrong, Refusal, scriptRefusal } from "./refusal.ts";
 import { inPieces, type Part, type Reply } from "./reply.ts";
 import type { Stop } from "./script.ts";
@@ -73,7 +74,7 @@ function readAsk(body: unknown): Ask {
     endsWithModel: roles.at(-1) === "assistant",
     tools,
     segments: [...(request.tools ?? []), ...request.messages].map((part) => ({
-      text: `${JSON.stringify(part)}\n`,
+      text: `${JSON.stringify(part, weighImages)}\n`,
       breakpoint: false,
     })),
     cacheKey: "",
@@ -85,7 +86,9 @@ function readAsk(body: unknown): Ask {
 }
 
 const textOf = ({ content }: ChatMessage): string =>
-  typeof content === "string" ? content : (content ?? []).map(({ text }) => text).join("\n");
+  typeof content === "string"
+    ? content
+    : (content ?? []).map((part) => (part.type === "text" ? part.text : "")).join("\n");
 
 /** What templates raise: results without their calls, roles that do not alternate, a system message in the middle. */
 function checkMessages(messages: ChatRequest["messages"]): void {
@@ -100,6 +103,7 @@ function checkMessages(messages: ChatRequest["messages"]): void {
       return;
     }
     if (open.length > 0) throw invalid(`Tool calls without a result: ${open.join(", ")}`);
+    if (message.role === "user") checkImages(message.content);
     if (message.role === "user" && before?.role === "user") {
       throw invalid("Conversation roles must alternate user/assistant/user/assistant/...");
     }
@@ -111,6 +115,15 @@ function checkMessages(messages: ChatRequest["messages"]): void {
     }
   });
   if (open.length > 0) throw invalid(`Tool calls without a result: ${open.join(", ")}`);
+}
+
+/** As vLLM says it. */
+function checkImages(content: ChatMessage["content"]): void {
+  for (const part of Array.isArray(content) ? content : []) {
+    if (part.type !== "image_url") continue;
+    const url = readDataUrl(part.image_url.url);
+    if (!url || !openImage(url.base64)) throw invalid("cannot identify image file");
+  }
 }
 
 type Delta = ChatCompletionChunk.Choice.Delta & { reasoning_content?: string };

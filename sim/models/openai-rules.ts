@@ -1,5 +1,6 @@
 /** What the Responses API refuses beyond the shape of a request. The words are the vendor's, so that adapters can be held to them. */
 import { messageItem, otherItem, type OpenaiItem, type OpenaiRequest, type OpenaiTool } from "./openai-schema.ts";
+import { openImage, readDataUrl } from "./images.ts";
 import { firstWrong, Refusal, type Wrong } from "./refusal.ts";
 import { isSealed } from "./seal.ts";
 
@@ -45,8 +46,35 @@ export function checkOpenai(request: OpenaiRequest, items: readonly OpenaiItem[]
   if (new Set(names).size < names.length) throw invalid("Tool names must be unique.", "invalid_value", "tools");
   (request.tools ?? []).forEach((tool, index) => checkTool(tool, index));
   checkPairs(items);
+  items.forEach(checkImages);
   items.forEach((item, index) => {
     if (item.type === "reasoning") checkReasoning(item, items[index + 1], request.store ?? true);
+  });
+}
+
+/** In what users and tools say. */
+function checkImages(item: OpenaiItem, index: number): void {
+  const [key, parts] =
+    "output" in item ? ["output", item.output] : ["content", "content" in item ? item.content : null];
+  if (!Array.isArray(parts)) return;
+  parts.forEach((part, place) => {
+    if (part.type !== "input_image" || !part.image_url || /^https?:/.test(part.image_url)) return;
+    const param = `input[${index}].${key}[${place}].image_url`;
+    const url = readDataUrl(part.image_url);
+    if (!url) {
+      throw invalid(
+        `Invalid '${param}'. Expected a base64-encoded data URL with an image MIME type (e.g. 'data:image/png;base64,aW1nIGJ5dGVzIGhlcmU='), but got an invalid value.`,
+        "invalid_value",
+        param,
+      );
+    }
+    if (!openImage(url.base64)) {
+      throw invalid(
+        "The image data you provided does not represent a valid image. Please check your input and try again with one of the supported image formats: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'].",
+        "invalid_value",
+        param,
+      );
+    }
   });
 }
 

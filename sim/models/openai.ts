@@ -3,6 +3,7 @@ import { namedEvents, type Answer, type Ask, type Counts, type Failure, type Seg
 import { eventsOf, type ItemInProgress, type WireResponse } from "./openai-events.ts";
 import { checkOpenai, countTurns, ENCRYPTED, invalid, isModelItem, readItems, shapeRefusal } from "./openai-rules.ts";
 import { openaiRequest, type OpenaiItem, type OpenaiRequest, type OpenaiTool } from "./openai-schema.ts";
+import { weighImages } from "./images.ts";
 import { firstWrong, scriptRefusal } from "./refusal.ts";
 import type { DeclaredTool } from "./render-calls.ts";
 import type { Part, Reply } from "./reply.ts";
@@ -88,7 +89,7 @@ function readTool(tool: OpenaiTool): DeclaredTool {
 
 const segmentsOf = (request: OpenaiRequest, items: readonly OpenaiItem[]): readonly Segment[] =>
   [request.instructions ?? "", ...(request.tools ?? []), ...items].map((part) => ({
-    text: `${JSON.stringify(part)}\n`,
+    text: `${JSON.stringify(part, weighImages)}\n`,
     breakpoint: false,
   }));
 

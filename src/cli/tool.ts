@@ -8,6 +8,7 @@ import { z } from "zod";
 import { UserError } from "../failure.ts";
 import type { ToolCall } from "../journal.ts";
 import { dispatchCalls, type CallResult } from "../tools/dispatch.ts";
+import { findBrowser } from "../tools/screenshot.ts";
 import { openToolset } from "../tools/toolset.ts";
 import { openSession, untilInterrupted } from "./open-session.ts";
 
@@ -38,7 +39,11 @@ export async function tool(args: readonly string[]): Promise<number> {
   const editing = calls.some((call) => call.tool === "apply_patch") ? "patch" : "replace";
   // A person's single call knows what it wants; a turn is held to what the agent is held to.
   const mustRead = name === undefined;
-  const toolset = openToolset({ session, editing, goal: "change", mustRead, onPlan: () => {}, onReport: () => {} });
+  const browser = calls.some((call) => call.tool === "screenshot") ? await findBrowser(session, interrupted) : null;
+  const toolset = openToolset({
+    ...{ session, editing, goal: "change", mustRead, sees: true, browser },
+    ...{ onPlan: () => {}, onReport: () => {} },
+  });
   const observations = await dispatchCalls(toolset, calls, {
     signal: interrupted,
     now: Date.now,
@@ -70,11 +75,12 @@ function readInput(stdin: string): unknown {
 }
 
 function renderText({ call, observation }: CallResult, count: number): string {
+  // A terminal has no place for a picture: its words tell what it is, and --json has the bytes.
   if (count === 1) return observation.text;
   return `== ${call.id} ${call.tool}${observation.isError ? " (refused)" : ""}\n${observation.text}\n`;
 }
 
 function renderJson({ call, observation, wallMs, command, edits }: CallResult): string {
-  const { text, isError } = observation;
-  return JSON.stringify({ tool: call.tool, isError, text, wallMs, command, edits });
+  const { text, isError, images } = observation;
+  return JSON.stringify({ tool: call.tool, isError, text, images, wallMs, command, edits });
 }

@@ -3,10 +3,11 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { png } from "../tools/pictures.ts";
 
 const BIN = join(import.meta.dirname, "../../bin/pullwright");
 
-async function openScratch(files: Readonly<Record<string, string>>) {
+async function openScratch(files: Readonly<Record<string, string | Buffer>>) {
   const dir = await mkdtemp(join(tmpdir(), "pw-tool-"));
   const work = join(dir, "work");
   await mkdir(work);
@@ -49,6 +50,16 @@ test("with --json a result is told with the edits it made", async () => {
     ...{ tool: "edit", isError: false, command: null },
     edits: [{ path: "a.txt", hunks: [hunk], isCut: false }],
   });
+});
+
+test("an image is told in words, and with --json in full", async () => {
+  await using scratch = await openScratch({ "a.png": png(6, 3) });
+  expect(await scratch.tool(["read"], { files: ["a.png"] })).toMatchObject({
+    ...{ exitCode: 0, stdout: "[image/png of 6 x 3 pixels]" },
+  });
+  const { stdout } = await scratch.tool(["read", "--json"], { files: ["a.png"] });
+  const image = { mediaType: "image/png", width: 6, height: 3, base64: png(6, 3).toString("base64") };
+  expect(JSON.parse(stdout)).toMatchObject({ tool: "read", images: [image] });
 });
 
 test.each(["str_replace_based_edit_tool", "str_replace_editor"])("%s is the edit tool", async (name) => {

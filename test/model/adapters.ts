@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { startModels, type Models, type Script } from "../../sim/models/models.ts";
 import type { ToolCall } from "../../src/journal.ts";
+import type { ModelOverrides } from "../../src/model-settings.ts";
 import { anthropicModel } from "../../src/model/anthropic.ts";
 import { compatibleModel } from "../../src/model/compatible.ts";
 import { modelFacts } from "../../src/model/catalog.ts";
@@ -28,11 +29,11 @@ const openai =
     });
 
 const compatible =
-  (name: string): Open =>
+  (name: string, overrides: ModelOverrides = {}): Open =>
   (models, idleMsMax = 10_000) =>
     compatibleModel({
       ...{ apiKey: null, baseUrl: models.compatibleBaseUrl, name, idleMsMax },
-      facts: modelFacts(`compatible/${name}`),
+      facts: modelFacts(`compatible/${name}`, overrides),
     });
 
 export const opus = anthropic("claude-opus-5-5");
@@ -42,6 +43,8 @@ export const terra = openai("gpt-6.1-terra");
 /** Trained on the vendor's own patch tool. */
 export const gpt51 = openai("gpt-5.1");
 export const qwen = compatible("qwen3-coder");
+/** One that its owner says can see. */
+export const qwenVision = compatible("qwen3-vl", { "compatible/*": { input: 0, output: 0, vision: true } });
 
 export const startScript = (turns: readonly Turn[], tokens?: Script["tokens"]) =>
   startModels({ script: { conversations: [{ name: "contract", turns: [...turns] }], ...(tokens ? { tokens } : {}) } });
