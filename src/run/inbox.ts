@@ -1,5 +1,6 @@
 /** What people say to a live run: their right is asked of the forge, they see at once that they were heard, then the agent hears it. */
 import { Stopped, Superseded, type Inbox, type Note } from "../agent/inbox.ts";
+import { NotYet } from "../failure.ts";
 import type { ForgeReader } from "../forge/forge.ts";
 import { authorize } from "../policy/authorize.ts";
 import { visibleText } from "../policy/visible-text.ts";
@@ -17,6 +18,8 @@ export type InboxParts = {
   readonly reader: Pick<ForgeReader, "permission" | "pull">;
   readonly takeNotes: () => Promise<readonly TaskNote[]>;
   readonly supersededBy: () => Promise<string | null>;
+  /** Aborted when the worker is to stop. */
+  readonly leaving?: AbortSignal;
   readonly log: Pick<Logger, "warn">;
 };
 
@@ -39,7 +42,9 @@ export class RunInbox implements Inbox, AsyncDisposable {
     return this.#stop.signal;
   }
 
+  /** Throws NotYet when the worker is to stop: between two turns nothing is lost, and another worker goes on from here. */
   async take(): Promise<readonly Note[]> {
+    if (this.#parts.leaving?.aborted) throw new NotYet("The worker stops; another one goes on.", 0);
     await this.#look();
     return this.#notes.splice(0);
   }
