@@ -9,6 +9,15 @@ export type RepoRef = {
   readonly defaultBranch: string;
 };
 
+/** A mirror that will be wanted soon; no task. */
+export type MirrorWish = {
+  readonly repo: Omit<RepoRef, "defaultBranch">;
+  /** Null when the event does not say. */
+  readonly defaultBranch: string | null;
+  /** A push concerns those who have a mirror. */
+  readonly onlyWhereMirrored: boolean;
+};
+
 /** Who did it. Rights are always asked of the API for `id`; `login` is for people to read. */
 export type Actor = { readonly id: number; readonly login: string; readonly isBot: boolean };
 

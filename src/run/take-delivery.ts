@@ -1,10 +1,12 @@
 /** What a delivery becomes: its record and, when it starts something, a task and its queue job, all in one transaction. */
 import { newTaskId, type TaskId } from "../task.ts";
 import { unreachable } from "../failure.ts";
+import type { MirrorWish } from "../repo-event.ts";
 import { hasten } from "../queue/line.ts";
 import type { Acceptance, Accepted, Queue } from "../queue/queue.ts";
 import { linkDelivery, linkNote, recordDelivery } from "../store/deliveries.ts";
 import type { Sql } from "../store/database.ts";
+import { announceMirrorWish } from "../store/mirror-wishes.ts";
 import { leaveNote } from "../store/notes.ts";
 import { supersedeReviews } from "../store/supersede.ts";
 import { insertTask } from "../store/tasks.ts";
@@ -16,6 +18,7 @@ export type TakenDelivery = {
   /** "owner/name", null for events without a repository. */
   readonly repo: string | null;
   readonly decision: Decision;
+  readonly wishes?: readonly MirrorWish[];
 };
 
 /** A person waits for an answer to a command; nobody waits for an automatic review. */
@@ -24,7 +27,7 @@ const PRIORITY_AUTOMATIC = 0;
 
 /** Durable when it resolves. Known deliveries and known requests change nothing. */
 export async function takeDelivery(queue: Queue<Sql>, delivery: TakenDelivery, now: () => number): Promise<Accepted> {
-  const { guid, name, repo, decision } = delivery;
+  const { guid, name, repo, decision, wishes = [] } = delivery;
   const id = decision.kind === "start" ? newTaskId() : null;
   return queue.accept({
     record: async (tx) => {
@@ -40,6 +43,7 @@ export async function takeDelivery(queue: Queue<Sql>, delivery: TakenDelivery, n
       };
       if (!(await recordDelivery(tx, record))) return false;
       if (decision.kind === "steer" || decision.kind === "stop") await takeNote(tx, guid, decision);
+      for (const wish of wishes) await announceMirrorWish(tx, wish);
       return true;
     },
     task: decision.kind === "start" && id !== null ? planTask(queue, { guid, id, decision }) : null,

@@ -5,7 +5,9 @@
 import type { Probot } from "probot";
 import { TransientError } from "../failure.ts";
 import { decide, type Decision, type Rules } from "../trigger/decide.ts";
+import type { MirrorWish } from "../repo-event.ts";
 import { readEvent, readName, readRepoName } from "./read-event.ts";
+import { readMirrorWishes } from "./read-mirror-wishes.ts";
 
 /** A delivery and what it asks for. `guid` is GitHub's id of it: the same one again is a redelivery. */
 export type Delivery = {
@@ -15,6 +17,8 @@ export type Delivery = {
   readonly decision: Decision;
   /** "owner/name", null for events without a repository. */
   readonly repo: string | null;
+  /** Where it says that mirrors will be wanted. */
+  readonly wishes?: readonly MirrorWish[];
 };
 
 /** Resolves once the delivery's record, and the task and job it starts, are committed in one transaction. */
@@ -45,6 +49,9 @@ export type Incoming = { readonly guid: string; readonly event: string; readonly
 export function readDelivery({ guid, event, payload }: Incoming, rules: Rules): Delivery {
   const name = readName(event, payload);
   const repo = readRepoName(payload);
+  const wishes = readMirrorWishes(name, payload);
+  if (wishes.length > 0)
+    return { guid, name, decision: { kind: "ignore", reason: "only mirrors follow" }, repo, wishes };
   const read = readEvent(name, payload);
   if (read.kind === "none") return { guid, name, decision: { kind: "ignore", reason: read.reason }, repo };
   return { guid, name, decision: decide(read.event, rules), repo };

@@ -8,7 +8,7 @@ import { BLOBLESS_KILOBYTES_MIN, fillCommits, isBlobless, makeBlobless, promised
 import { git, GitError, gitOverNetwork } from "./git.ts";
 import { evictMirrors, isThere } from "./evict.ts";
 import { rebuildMirror } from "./rebuild.ts";
-import { borrowWarm, deservesWarm } from "./warm.ts";
+import { warmCheckout } from "./warm-checkout.ts";
 
 export type Mirror = { readonly gitDir: string };
 
@@ -68,16 +68,32 @@ export class Mirrors {
     return { gitDir, [Symbol.dispose]: () => held.dispose() };
   }
 
-  /** Ahead of any task, on an installation or a push: the mirror, and for a large repository its warm checkout. */
-  async warm(repo: RepoRef, access: GitAccess, signal: AbortSignal): Promise<void> {
+  /** Whether this machine has one. */
+  async has({ id }: Pick<RepoRef, "id">): Promise<boolean> {
+    return isThere(join(this.#dir, `${id}.git/HEAD`));
+  }
+
+  /** Ahead of any task: the mirror, and for a large repository the checkout that the next run will work on. */
+  async warm(
+    { defaultBranch, ...known }: Omit<RepoRef, "defaultBranch"> & { readonly defaultBranch: string | null },
+    access: GitAccess,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    const repo = { ...known, defaultBranch: defaultBranch ?? (await askDefaultBranch(this.#dir, access, signal)) };
     using mirror = await this.fetch(repo, [], access, signal);
     const sha = await resolveCommit(mirror, `refs/heads/${repo.defaultBranch}`);
     await fillCommits(mirror, [sha], access, signal);
     const scratchDir = join(this.#dir, `${repo.id}.probe`);
-    if (!(await deservesWarm({ mirror, sha, scratchDir }, signal))) return;
-    const warm = await borrowWarm({ mirror, sha }, signal);
-    warm.release();
+    await warmCheckout({ mirror, sha, scratchDir }, signal);
   }
+}
+
+/** "main" for a repository that has no branch yet. */
+async function askDefaultBranch(dir: string, access: GitAccess, signal: AbortSignal): Promise<string> {
+  const args = ["ls-remote", "--symref", "--end-of-options", access.url, "HEAD"];
+  const said = await gitOverNetwork({ gitDir: dir, workTree: null }, args, { access, signal });
+  return /^ref: refs\/heads\/(\S+)\tHEAD$/m.exec(said)?.[1] ?? "main";
 }
 
 /** A mirror that a killed git or a bad disk broke is cloned anew; what the forge refuses is not the mirror's fault. */

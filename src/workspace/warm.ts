@@ -45,9 +45,12 @@ export async function deservesWarm(
 ): Promise<boolean> {
   if (process.getuid?.() !== 0 || filesMin === Infinity) return false;
   if ((await listSlots(warmDirOf(mirror))).length > 0) return true;
+  return (await countFiles({ mirror, sha }, signal)) >= filesMin && (await canMountOverlay(scratchDir));
+}
+
+export async function countFiles({ mirror, sha }: Wanted, signal: AbortSignal): Promise<number> {
   const place = { gitDir: mirror.gitDir, workTree: null };
-  const names = await gitPipe(place, ["ls-tree", "-r", "-z", "--name-only", sha], { signal });
-  return splitNames(names).length >= filesMin && (await canMountOverlay(scratchDir));
+  return splitNames(await gitPipe(place, ["ls-tree", "-r", "-z", "--name-only", sha], { signal })).length;
 }
 
 /** The checkout nearest to `sha`, written or brought up to date when none is near. The caller releases it. */
