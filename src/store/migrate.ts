@@ -10,29 +10,37 @@ const LOCK = 7_203_411;
 
 const FOLDER = new URL("./migrations/", import.meta.url);
 
+/** The first line of a migration that a version before it cannot live with: `-- breaks: why`. */
+const BREAKS = /^-- breaks: /;
+
 export async function migrate(database: Transactions): Promise<void> {
   const files = (await readdir(FOLDER)).filter((name) => /^\d{4}-.*\.sql$/.test(name)).sort();
   const known = files.map((name) => ({ name, version: Number(name.slice(0, 4)) }));
   const applied = await readApplied(database);
   const newest = Math.max(0, ...known.map(({ version }) => version));
-  const unknown = [...applied].find((version) => version > newest);
-  if (unknown !== undefined) {
+  // A newer version adds and takes nothing away, so that we may work beside it while it is rolled out. One that cannot says so.
+  const breaking = [...applied].find(([version, isBreaking]) => version > newest && isBreaking);
+  if (breaking !== undefined) {
     throw new UserError(
-      `This database was changed by a newer Pullwright (migration ${unknown}; this one knows ${newest}). ` +
+      `This database was changed by a newer Pullwright (migration ${breaking[0]}; this one knows ${newest}). ` +
         `Update Pullwright, or give this version a database of its own.`,
     );
   }
   for (const migration of known) if (!applied.has(migration.version)) await apply(database, migration);
 }
 
-async function readApplied(sql: Sql): Promise<ReadonlySet<number>> {
+/** Each applied version, and whether older ones of us cannot live with it. */
+async function readApplied(sql: Sql): Promise<ReadonlyMap<number, boolean>> {
   // Not to_regclass: its answer "no such schema" is cached for the connection, and stays when another process has made it.
   const tables = await sql.query(
     "SELECT 1 FROM pg_tables WHERE schemaname = 'pullwright' AND tablename = 'migrations'",
   );
-  if (tables.length === 0) return new Set();
-  const rows = await sql.query<{ version: number }>("SELECT version FROM pullwright.migrations");
-  return new Set(rows.map(({ version }) => version));
+  if (tables.length === 0) return new Map();
+  // As JSON, since the column is one that a migration adds.
+  const rows = await sql.query<{ version: number; is_breaking: boolean }>(
+    "SELECT version, coalesce((to_jsonb(m) ->> 'is_breaking')::boolean, false) AS is_breaking FROM pullwright.migrations m",
+  );
+  return new Map(rows.map(({ version, is_breaking }) => [version, is_breaking]));
 }
 
 async function apply(database: Transactions, { name, version }: { readonly name: string; readonly version: number }) {
@@ -43,5 +51,8 @@ async function apply(database: Transactions, { name, version }: { readonly name:
     if ((await readApplied(tx)).has(version)) return; // Another process was faster.
     await tx.query(text);
     await tx.query("INSERT INTO pullwright.migrations (version, name) VALUES ($1, $2)", [version, name]);
+    if (BREAKS.test(text)) {
+      await tx.query("UPDATE pullwright.migrations SET is_breaking = true WHERE version = $1", [version]);
+    }
   });
 }

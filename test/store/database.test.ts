@@ -27,14 +27,6 @@ test("four processes that start together on an empty database migrate it once", 
   expect(applied.map(({ name }) => name)).toEqual(files);
 });
 
-test("a database changed by a newer Pullwright is refused", async () => {
-  await using opened = await openTestDatabase();
-  await opened.database.query("INSERT INTO pullwright.migrations VALUES (9999, '9999-future.sql')");
-  await expect(openDatabase({ databaseUrl: opened.url, dataDir: "/nowhere" })).rejects.toThrow(
-    /newer Pullwright.*9999/,
-  );
-});
-
 test("a server that is not there is a transient error, a wrong database name the operator's", async () => {
   const open = (url: string) => openDatabase({ databaseUrl: url, dataDir: "/nowhere" });
   await expect(open("postgresql://a:b@127.0.0.1:1/x")).rejects.toThrow(TransientError);
