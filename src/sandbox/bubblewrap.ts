@@ -80,10 +80,10 @@ class Opener {
       ? await openEgress({ policy: opening.egress, ...this.#tools }, join(stateDir, "egress"), undo)
       : NO_EGRESS;
     const wanted: Bind[] = [
-      { source: join(stateDir, "etc"), target: "/etc", isWritable: false },
+      readOnly({ source: join(stateDir, "etc"), target: "/etc" }),
       ...toolBinds,
       { source: workspaceDir, target: "/workspace", isWritable: !opening.isReadOnly },
-      ...readOnlyPaths.map(({ source, target }) => ({ source, target, isWritable: false })),
+      ...readOnlyPaths.map(readOnly),
       ...way.binds,
     ];
     // An ordinary user reaches what they may bind; there is nobody to stage it for them.
@@ -95,17 +95,12 @@ class Opener {
       ...bubblewrapArguments({ binds, topLevel, etcPaths, path, scratchBytes: limits.scratchBytes }),
       ...environmentArguments({ ...way.environment, ...opening.environment }),
     ];
-    await writeFile(channel.path(FILES.world), world.map((argument) => `${argument}\0`).join(""), { mode: 0o400 });
-    await writeFile(channel.path(FILES.seccomp), filter, { mode: 0o400 });
-
+    await writeFiles(channel, { world, filter });
     const cgroup = place && (await Cgroup.open(place, newWorkerName(), limits));
     if (cgroup) undo.defer(() => cgroup.close());
     const uid = isRoot ? await this.#takeOwnership({ ...opening, workspaceDir }, stateDir, undo) : null;
-    const joins = cgroup?.joins ?? [];
-    const folder = channel.folder;
-    const launcher = new Launcher({
-      ...{ joins, stagingDir, staged, uid, folder, limits: resourceLimits(limits, isRoot) },
-    });
+    const started = { joins: cgroup?.joins ?? [], limits: resourceLimits(limits, isRoot) };
+    const launcher = new Launcher({ ...started, stagingDir, staged, uid, folder: channel.folder });
     undo.defer(() => launcher.close());
     const disk = new DiskWatch([workspaceDir, stateDir], limits);
     const runner = new BubblewrapRunner({
@@ -126,4 +121,17 @@ class Opener {
     await giveStateFolder(stateDir, uid);
     return uid;
   }
+}
+
+function readOnly({ source, target }: Pick<Bind, "source" | "target">): Bind {
+  return { source, target, isWritable: false };
+}
+
+/** What bubblewrap reads for each command. */
+async function writeFiles(
+  channel: Channel,
+  { world, filter }: { readonly world: readonly string[]; readonly filter: Buffer },
+): Promise<void> {
+  await writeFile(channel.path(FILES.world), world.map((argument) => `${argument}\0`).join(""), { mode: 0o400 });
+  await writeFile(channel.path(FILES.seccomp), filter, { mode: 0o400 });
 }
