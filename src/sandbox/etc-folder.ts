@@ -24,6 +24,20 @@ export function etcFiles({ uid, gid }: SandboxUser): Readonly<Record<string, str
   };
 }
 
+/** The rules that choose a font for a name; those of the host's /etc/fonts are too many to copy for each session. */
+const FONT_RULES = ["30-metric-aliases", "45-latin", "49-sansserif", "60-latin", "65-nonlatin"];
+/** Without it programs that draw take the first font they find: a page's code, for one, is not monospaced then. */
+const FONTS_CONF = `<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig>
+  <dir>/usr/share/fonts</dir>
+  <dir>/usr/local/share/fonts</dir>
+  <dir prefix="xdg">fonts</dir>
+${FONT_RULES.map((name) => `  <include ignore_missing="yes">/usr/share/fontconfig/conf.avail/${name}.conf</include>`).join("\n")}
+  <cachedir prefix="xdg">fontconfig</cachedir>
+</fontconfig>
+`;
+
 /** Of the host's /etc: no secrets, and programs fail without them (linker, time zone, port names). */
 const COPIED = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "protocols", "services"];
 /** The links behind `java` and `editor`, and CA certificates: shown as they are, too many to copy for each session. */
@@ -35,6 +49,8 @@ const BOUND = ["alternatives", "ssl/certs"];
  */
 export function writeEtcFolder(folder: string): readonly string[] {
   mkdirSync(folder, { mode: 0o755 });
+  mkdirSync(join(folder, "fonts"), { mode: 0o755 });
+  writeFileSync(join(folder, "fonts/fonts.conf"), FONTS_CONF, { mode: 0o644 });
   for (const [name, text] of Object.entries(etcFiles(INNER))) writeFileSync(join(folder, name), text, { mode: 0o644 });
   for (const path of COPIED.filter(isOnHost)) {
     cpSync(join("/etc", path), join(folder, path), { recursive: true, dereference: true });

@@ -147,6 +147,15 @@ test.skipIf(browser === null)(
   },
 );
 
+test.skipIf(browser === null)("a font is chosen by its kind", { timeout: 60_000 }, async () => {
+  const html = `<body><span id="a">iiii</span><br><span id="b">MMMM</span><style>span { font-family: monospace }</style><script>
+    const width = (id) => document.getElementById(id).getBoundingClientRect().width;
+    document.body.style.background = width("a") === width("b") ? "rgb(0,90,0)" : "rgb(90,0,0)";
+  </script>`;
+  await using studio = await openStudio({ "mono.html": html });
+  expect((await studio.shoot({ url: "mono.html" })).pixel).toEqual([0, 90, 0]);
+});
+
 test("a sandbox without a browser says so", async () => {
   await using bench = await openWorkbench();
   const none = { ...bench.session, exec: bench.session.exec.bind(bench.session) };
