@@ -32,7 +32,7 @@ function oldPlaces(membership: string, mounts: string): CgroupPlace[] {
 }
 
 /** `controller` null means the one hierarchy of v2. */
-function ownFolder(membership: string, mounts: string, controller: string | null): string | null {
+export function ownFolder(membership: string, mounts: string, controller: string | null): string | null {
   const line = membership.split("\n").find((line) => {
     const [, controllers = ""] = line.split(":");
     return controller === null ? line.startsWith("0::") : controllers.split(",").includes(controller);

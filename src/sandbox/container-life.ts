@@ -1,19 +1,18 @@
-/** One container from its start to its removal, and the talk with its process 1. */
+/** One container from its start to its removal, and the talk with its keeper (container-scripts.ts). */
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { TransientError } from "../failure.ts";
 import type { Engine, EngineContainer, EngineExec, ExecPlan } from "./container-engine.ts";
+import { findOomFile, readOomKills } from "./container-memory.ts";
 import { readFrames } from "./container-output.ts";
 import { type ContainerPlan, IDLE_SECONDS } from "./container-plan.ts";
 
-/** What process 1 sees. */
+/** What the keeper sees. */
 export type Look = {
-  /** Beside itself. */
+  /** Beside process 1 and itself. */
   readonly processes: number;
   /** Files in scratch folders, and System V objects. */
   readonly left: number;
-  /** Since the container's start. */
-  readonly oomKills: number;
 };
 
 /** Bash answers in a millisecond; under a fork bomb it waits its turn. */
@@ -21,7 +20,7 @@ const LOOK_MS_MAX = 10_000;
 /** The engine removes an ended container by itself, after its mounts. */
 const GONE_MS_MAX = 30_000;
 const GONE_POLL_MS = 20;
-/** Process 1 ends a command this long after we should have done it. */
+/** The keeper ends a command this long after we should have done it. */
 const DEADLINE_GRACE_SECONDS = 30;
 
 export class Container {
@@ -32,6 +31,8 @@ export class Container {
   #said = "";
   #answered = Promise.withResolvers<string>();
   #isEnded = false;
+  #pid: number | null = null;
+  #oomFile: string | null = null;
   #removal: Promise<void> | null = null;
 
   private constructor(container: EngineContainer, talk: Duplex) {
@@ -49,7 +50,7 @@ export class Container {
       // Connected before the start: what is not connected to when it begins has no input, and ends.
       const container = new Container(made, await made.attach());
       await made.start();
-      await container.look();
+      await Promise.all([container.look(), container.#find()]);
       return container;
     } catch (error) {
       await made.remove();
@@ -61,36 +62,46 @@ export class Container {
     return this.#isEnded;
   }
 
+  /** How often the kernel has ended a process of it for memory; 0 where this machine does not show its control group. */
+  oomKills(): number {
+    return readOomKills(this.#oomFile);
+  }
+
   /** Process 1 as this machine numbers it. */
-  pid(): Promise<number> {
-    return this.#container.pid();
+  get pid(): number | null {
+    return this.#pid;
   }
 
   exec(plan: ExecPlan): Promise<EngineExec> {
     return this.#container.exec(plan);
   }
 
-  /** Before each command: process 1 ends everything somewhat later than this. null: there is none now. */
+  /** Before each command: the keeper ends everything somewhat later than this. null: there is none now. */
   setDeadline(timeoutMs: number | null): void {
     const seconds = timeoutMs === null ? IDLE_SECONDS : Math.ceil(timeoutMs / 1000) + DEADLINE_GRACE_SECONDS;
     this.#talk.write(`${seconds}\n`);
   }
 
-  /** Throws TransientError when process 1 has ended or does not answer. */
+  /** Throws TransientError when it has ended or does not answer. */
   async look(): Promise<Look> {
     this.#answered = Promise.withResolvers();
     this.#talk.write("look\n");
     const silence = delay(LOOK_MS_MAX, null, { ref: false });
     const answer = await Promise.race([this.#answered.promise, this.ended.then(() => null), silence]);
-    const found = /^(\d+) (\d+) (\d+)$/.exec(answer ?? "");
-    if (found === null) throw new TransientError(`The container's process 1 did not answer: ${answer ?? "(nothing)"}`);
-    const [, processes, left, oomKills] = found.map(Number);
-    return { processes: processes ?? 0, left: left ?? 0, oomKills: oomKills ?? 0 };
+    const found = /^(\d+) (\d+)$/.exec(answer ?? "");
+    if (found === null) throw new TransientError(`The container's keeper did not answer: ${answer ?? "(nothing)"}`);
+    const [, processes = 0, left = 0] = found.map(Number);
+    return { processes, left };
   }
 
   /** Ends everything in it. Resolves when it is gone, mounts and all; TransientError when it stays. */
   end(): Promise<void> {
     return (this.#removal ??= this.#remove());
+  }
+
+  async #find(): Promise<void> {
+    this.#pid = await this.#container.pid();
+    this.#oomFile = await findOomFile(this.#pid);
   }
 
   async #remove(): Promise<void> {

@@ -3,7 +3,7 @@
  * optional closed a leak of the defaults (logs that fill the disk, volumes nobody counts, names of the host).
  */
 import type { Bind } from "./bubblewrap-arguments.ts";
-import { processOne, KERNEL_FOLDER } from "./container-scripts.ts";
+import { keeperCommand } from "./container-scripts.ts";
 import type { SandboxLimits } from "./sandbox.ts";
 
 export type ContainerParts = {
@@ -15,7 +15,7 @@ export type ContainerParts = {
   readonly volumes: readonly string[];
   readonly limits: SandboxLimits;
   readonly seccomp: string;
-  /** uid:gid of process 1; commands have another. */
+  /** uid:gid of process 1 and the keeper; commands have another. */
   readonly keeper: string;
   readonly isRootless: boolean;
   readonly limitsMemory: boolean;
@@ -26,7 +26,7 @@ export type ContainerPlan = ReturnType<typeof planContainer>;
 
 /** No run may last longer than ten hours (PULLWRIGHT_MINUTES_MAX). */
 export const IDLE_SECONDS = 12 * 3600;
-/** Process 1, the shell around the command, and the threads of the engine's runtime while it starts one. */
+/** Process 1, the keeper, the shell around the command, and the threads of the engine's runtime while it starts one. */
 const OWN_PROCESSES = 16;
 /** The shell around the command and env count as the command's user. */
 const OWN_USER_PROCESSES = 2;
@@ -42,7 +42,7 @@ const SPARED_CPUS = 0.5;
 export function planContainer(parts: ContainerParts) {
   return {
     Image: parts.image,
-    Entrypoint: processOne(IDLE_SECONDS),
+    Entrypoint: keeperCommand(IDLE_SECONDS),
     Cmd: [],
     User: parts.keeper,
     ...{ Hostname: "sandbox", Domainname: "", WorkingDir: "/", NetworkDisabled: true },
@@ -52,7 +52,8 @@ export function planContainer(parts: ContainerParts) {
     Labels: { ...parts.labels },
     HostConfig: {
       ...(parts.runtime === null ? {} : { Runtime: parts.runtime }),
-      AutoRemove: true,
+      // Its process 1 collects ended processes, which would count as the command's.
+      ...{ AutoRemove: true, Init: true },
       ...{ NetworkMode: "none", IpcMode: "private", PidMode: "", UTSMode: "", CgroupnsMode: "private" as const },
       // A workspace's owner is a uid of the host; an engine that maps uids would give it another meaning.
       UsernsMode: parts.isRootless ? "" : "host",
@@ -89,18 +90,18 @@ function planLimits({ limits, limitsMemory, cpus }: ContainerParts) {
 }
 
 /**
- * HOME belongs to nobody, with the sticky bit: its owner could close it, and process 1 would not see what is left in it. Of the kernel's
- * folder only process 1 sees anything.
+ * HOME belongs to nobody, with the sticky bit: its owner could close it, and the keeper would not see what is left in it. Of the
+ * kernel's folder nothing is seen, as with bubblewrap.
  */
-function planScratch({ limits, volumes, keeper, binds }: ContainerParts): Record<string, string> {
+function planScratch({ limits, volumes, binds }: ContainerParts): Record<string, string> {
   const scratch = (bytes: number) => `rw,exec,nosuid,nodev,size=${bytes},mode=1777`;
-  const [uid, gid] = keeper.split(":");
+  const closed = "ro,nosuid,nodev,size=4096,mode=0555";
   const hidden = volumes.filter((folder) => !binds.some(({ target }) => target === folder));
   return {
-    ...Object.fromEntries(hidden.map((folder) => [folder, "ro,nosuid,nodev,size=4096,mode=0555"])),
+    ...Object.fromEntries(hidden.map((folder) => [folder, closed])),
     "/tmp": scratch(limits.scratchBytes),
     "/home/agent": scratch(limits.scratchBytes),
     "/run": scratch(RUN_BYTES),
-    [KERNEL_FOLDER]: `ro,nosuid,nodev,size=4096,mode=0700,uid=${uid},gid=${gid}`,
+    "/sys": closed,
   };
 }

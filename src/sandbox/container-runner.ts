@@ -23,6 +23,8 @@ export type ContainerRunnerParts = {
   readonly disk: DiskWatch;
 };
 
+type Ended = { readonly container: Container; readonly exec: EngineExec; readonly oomKillsBefore: number };
+
 type Stop = "timed-out" | "output-limit" | "disk-limit" | "aborted";
 
 /** Shell conventions for a command that could not be started. */
@@ -42,7 +44,6 @@ const KILLED = 137;
 export class ContainerRunner {
   readonly #parts: ContainerRunnerParts;
   #container: Container | null = null;
-  #oomKills = 0;
 
   constructor(parts: ContainerRunnerParts) {
     this.#parts = parts;
@@ -75,11 +76,7 @@ export class ContainerRunner {
 
   async #ready(): Promise<Container> {
     if (this.#container?.isEnded) await this.#drop();
-    if (this.#container === null) {
-      this.#container = await this.#parts.start();
-      this.#oomKills = 0;
-    }
-    return this.#container;
+    return (this.#container ??= await this.#parts.start());
   }
 
   async #drop(): Promise<void> {
@@ -91,6 +88,7 @@ export class ContainerRunner {
   async #supervise(container: Container, command: Exec, stopped: AbortSignal) {
     const { argv, cwd, stdin, timeoutMs, outputBytesMax } = command;
     const { wrap, environment, user, disk } = this.#parts;
+    const oomKillsBefore = container.oomKills();
     container.setDeadline(timeoutMs);
     const plan = { argv: aroundCommand(posix.join("/workspace", cwd), wrap(argv)), environment, user };
     const exec = await container.exec({ ...plan, hasInput: stdin.length > 0 });
@@ -106,7 +104,8 @@ export class ContainerRunner {
     try {
       const ended = output.ended.then(() => null);
       const end = await Promise.race([stop.promise, ended, container.ended.then(() => null)]);
-      const exit = end === null ? await this.#readEnd(container, exec, output) : null;
+      const hasEnded = end === null && !output.isOverLimit;
+      const exit = hasEnded ? await this.#readEnd({ container, exec, oomKillsBefore }) : null;
       if (exit === null) {
         await this.#drop();
         stopped.throwIfAborted();
@@ -122,9 +121,8 @@ export class ContainerRunner {
     }
   }
 
-  /** How a command ended that we did not end. null when it said too much at its very end. */
-  async #readEnd(container: Container, exec: EngineExec, output: CommandOutput): Promise<ExecExit | null> {
-    if (output.isOverLimit) return null;
+  /** How a command ended that we did not end. */
+  async #readEnd({ container, exec, oomKillsBefore }: Ended): Promise<ExecExit> {
     const memoryLimit = { kind: "memory-limit", memoryBytes: this.#parts.limits.memoryBytes } as const;
     const look = await settle(container);
     if (look === null) {
@@ -134,8 +132,7 @@ export class ContainerRunner {
       if (status === KILLED) return memoryLimit;
       throw new TransientError(`The sandbox's container ended by itself (status ${status ?? "unknown"}).`);
     }
-    const ranOutOfMemory = look.oomKills > this.#oomKills;
-    this.#oomKills = look.oomKills;
+    const ranOutOfMemory = container.oomKills() > oomKillsBefore;
     container.setDeadline(null);
     const code = await exitCode(exec);
     if (look.processes > 0 || look.left > 0) await this.#drop();
@@ -144,7 +141,7 @@ export class ContainerRunner {
   }
 }
 
-/** Processes that stay are seen in the last look; null when process 1 is gone. */
+/** Processes that stay are seen in the last look; null when the container has ended. */
 async function settle(container: Container): Promise<Look | null> {
   let look: Look | null = null;
   for (let tries = 0; tries < SETTLE_TRIES_MAX && !container.isEnded; tries++) {
@@ -168,17 +165,18 @@ async function exitCode(exec: EngineExec): Promise<number | null> {
   return null;
 }
 
-/** Process 1 and the command's first process: all others are below one of them. Empty until the engine has told. */
+/** Process 1 and the command's first process: all others are below one of them. The engine tells the second one's after it has begun. */
 function watchedProcesses(container: Container, exec: EngineExec): () => readonly number[] {
-  const pids: number[] = [];
-  const note = (pid: number | null) => void (pid !== null && pids.push(pid));
-  // A container that ends meanwhile has no processes to watch.
-  void container.pid().then(note, () => {});
-  void exec.inspect().then(
-    ({ pid }) => note(pid),
-    () => {},
-  );
-  return () => pids;
+  const known = container.pid === null ? [] : [container.pid];
+  let first: number | null = null;
+  return () => {
+    if (first !== null) return [...known, first];
+    void exec.inspect().then(
+      ({ pid }) => (first = pid),
+      () => {}, // It has ended, or the engine has.
+    );
+    return known;
+  };
 }
 
 function stopExit(stop: Stop, command: Exec, limits: SandboxLimits): ExecExit {

@@ -1,36 +1,28 @@
-/** Our own programs inside a container: its process 1, and the shell that stands around each command. Both are for the image's bash. */
-
-/** Read-only to all but process 1's user; with it the control group's files. */
-export const KERNEL_FOLDER = "/sys";
+/** Our own programs inside a container: one that keeps it alive, and the shell that stands around each command. Both are for the image's bash. */
 
 /**
- * Process 1. It reads orders from its input, which ends with the worker's connection: then it ends, and with it all inside. A number is
- * the time in seconds it waits for the next order, so a command ends even where its worker hangs; "look" has it tell how many
- * processes there are beside it, how many things commands have left in scratch folders and System V tables, and how many processes the
- * kernel ended for memory. It has a user of its own: no command can signal, trace or read it. It starts no process, so that none is
- * counted, and bash collects the ended children of others.
+ * The keeper: all that the engine's own process 1, which collects ended processes, has started. It reads orders from its input, which
+ * ends with the worker's connection: then it ends, and with it all inside. A number is the time in seconds it waits for the next order,
+ * so a command ends even where its worker hangs; "look" has it tell how many processes there are beside the two, and how many things
+ * commands have left in scratch folders and System V tables. It has a user of its own: no command can signal, trace or read it.
  */
-export const PROCESS_ONE = `
+const KEEPER = `
 shopt -s nullglob dotglob extglob
 limit=$1
 while IFS= read -r -t "$limit" order; do
   if [[ $order != look ]]; then limit=$order; continue; fi
-  others=(/proc/[2-9]* /proc/1[0-9]*)
+  processes=(/proc/[0-9]*)
   left=(/tmp/* /home/agent/* /dev/shm/* /dev/mqueue/* /run/!(egress))
   for table in shm msg sem; do
     [[ -r /proc/sysvipc/$table ]] && mapfile -t lines </proc/sysvipc/$table && left+=("\${lines[@]:1}")
   done
-  kills=0
-  for file in ${KERNEL_FOLDER}/fs/cgroup/memory.events ${KERNEL_FOLDER}/fs/cgroup/memory/memory.oom_control; do
-    [[ -r $file ]] && while read -r name number; do [[ $name == oom_kill ]] && kills=$number; done <"$file"
-  done
-  echo "\${#others[@]} \${#left[@]} $kills"
+  echo "$((\${#processes[@]} - 2)) \${#left[@]}"
 done
 `;
 
 /**
  * Around each command: starts it in its folder, and when it has ended kills what it left and empties the scratch folders, so that the
- * next one begins as in a new sandbox. A command can end or turn this shell, which has its user; process 1 is asked whether it did its
+ * next one begins as in a new sandbox. A command can end or turn this shell, which has its user; the keeper is asked whether it did its
  * work. Names that engines and bash put into the environment are taken out again.
  */
 const AROUND = `
@@ -49,8 +41,8 @@ exit $code
 
 const BASH = ["/bin/bash", "--noprofile", "--norc", "-c"];
 
-export function processOne(idleSeconds: number): string[] {
-  return [...BASH, PROCESS_ONE, "pullwright", String(idleSeconds)];
+export function keeperCommand(idleSeconds: number): string[] {
+  return [...BASH, KEEPER, "pullwright", String(idleSeconds)];
 }
 
 export function aroundCommand(folder: string, argv: readonly string[]): readonly string[] {

@@ -18,7 +18,7 @@ const CHOSEN = [
 test.each(CHOSEN)("an attack that %s holds through the command line too", async (name) => {
   const attack = ATTACKS.find((each) => each.name === name);
   if (attack === undefined) throw new Error(`no attack ${name}`);
-  await using bait = await Bait.open();
+  await using bait = await Bait.open("bubblewrap");
   const dir = await mkdtemp(join(tmpdir(), "pullwright-command-"));
   const env = {
     PATH: process.env["PATH"] ?? "",

@@ -23,7 +23,7 @@ export class Bait implements AsyncDisposable {
     this.#undo = undo;
   }
 
-  static async open(): Promise<Bait> {
+  static async open(driver: string): Promise<Bait> {
     await using undo = new AsyncDisposableStack();
     const secret = `canary-${randomUUID()}`;
     const dir = await mkdtemp(join(tmpdir(), "pullwright-bait-"));
@@ -47,7 +47,13 @@ export class Bait implements AsyncDisposable {
     undo.defer(() => endVictim(victim));
     const names = { SECRET: secret, DIR: dir, ABSTRACT: abstract, TCP4: tcp4, TCP6: tcp6 };
     const nap = `97.${process.pid}${secret.replaceAll(/\D/g, "").slice(0, 9)}`;
-    const processes = { NAP: nap, PID: String(process.pid), VICTIM: String(victim.pid), INSTALL: process.cwd() };
+    const processes = {
+      DRIVER: driver,
+      NAP: nap,
+      PID: String(process.pid),
+      VICTIM: String(victim.pid),
+      INSTALL: process.cwd(),
+    };
     return new Bait(dir, { ...names, ...processes }, undo.move());
   }
 

@@ -48,7 +48,7 @@ export async function judgeAll(
 }
 
 async function judge(driver: Sandbox, attack: Attack): Promise<Verdict> {
-  await using bait = await Bait.open();
+  await using bait = await Bait.open(driver.driver);
   const workspaceDir = await mkdtemp(join(tmpdir(), "pullwright-attack-"));
   try {
     const limits = { ...LIMITS, ...attack.limits };

@@ -16,7 +16,7 @@ export const PROCESS_ATTACKS: readonly Attack[] = [
     language: "bash",
     program: `for p in @PID@ @VICTIM@; do refuse kill -0 $p; refuse ls /proc/$p; kill -9 $p 2>/dev/null; kill -9 -- -$p 2>/dev/null; done
       for p in /proc/[0-9]*; do [[ \${p#/proc/} -lt 50 ]] || broke "process \${p#/proc/}"; done
-      [[ $(tr '\\0' ' ' </proc/1/cmdline) == bwrap* ]] || broke "process 1 is $(tr '\\0' ' ' </proc/1/cmdline)"`,
+      [[ $(tr '\\0' ' ' </proc/1/cmdline) == @(bwrap|/sbin/docker-init)* ]] || broke "process 1 is $(tr '\\0' ' ' </proc/1/cmdline)"`,
   },
   {
     name: "kills everything it can",
@@ -29,7 +29,7 @@ export const PROCESS_ATTACKS: readonly Attack[] = [
     language: "perl",
     program: `for my $dir (glob("/proc/[0-9]*")) { opendir(my $d, "$dir/fd") or next; for my $fd (readdir $d) { next if $fd =~ /^\\./;
         my $to = readlink("$dir/fd/$fd") // next; next if $fd <= 2 || $to =~ m{^/proc/} || $to eq "anon_inode:[eventfd]";
-        next if $to =~ /pipe:/ && $dir eq "/proc/$$"; broke("$dir/fd/$fd is $to") } }
+        next if $to =~ /pipe:/ && ($dir eq "/proc/$$" || $to eq readlink("/proc/$$/fd/2")); broke("$dir/fd/$fd is $to") } }
       for my $fd (3 .. 300) { open(my $f, "<&=", $fd) or next; my $to = readlink("/proc/self/fd/$fd") // ""; next if $to =~ m{^/proc/}; broke("descriptor $fd is $to") }`,
   },
   {
@@ -44,7 +44,7 @@ export const PROCESS_ATTACKS: readonly Attack[] = [
     name: "writes the other switches in /proc",
     language: "bash",
     program: `for f in sysrq-trigger irq/0/smp_affinity bus/pci/00/00.0 acpi/wakeup mtrr scsi/scsi latency_stats timer_list self/timerslack_ns 1/attr/current self/attr/exec self/loginuid; do
-        [[ $f == self/timerslack_ns ]] || if (echo b >"/proc/$f") 2>/dev/null; then broke "/proc/$f"; fi; done
+        [[ $f == self/timerslack_ns || /proc/$f -ef /dev/null ]] || if (echo b >"/proc/$f") 2>/dev/null; then broke "/proc/$f"; fi; done
       for f in uid_map gid_map setgroups projid_map; do if (echo "0 0 1" >/proc/self/$f) 2>/dev/null; then broke "$f"; fi; done
       if (echo -1000 >/proc/self/oom_score_adj) 2>/dev/null; then broke "safe from the OOM killer"; fi`,
   },
@@ -94,7 +94,7 @@ export const PROCESS_ATTACKS: readonly Attack[] = [
     // As an ordinary user it owns the file and may write it; its size is limited and counts as the workspace's.
     name: "turns its own input file into a place on the host's disk",
     language: "bash",
-    program: `chmod 666 /proc/self/fd/0 2>/dev/null; head -c 300000000 /dev/zero 2>/dev/null >/proc/self/fd/0
+    program: `chmod 666 /proc/self/fd/0 2>/dev/null; timeout 5 head -c 300000000 /dev/zero 2>/dev/null >/proc/self/fd/0
       (( $(stat -Lc %s /proc/self/fd/0) <= 64 * 1048576 )) || broke "its input grew past one file"`,
   },
 ];
