@@ -7,6 +7,8 @@ export type Controls = {
   protect(repository: string, branches: string, options?: { readonly says?: string }): void;
   /** A ruleset's rule of a type as the API names it, such as "update" or "creation". */
   addRule(repository: string, branches: string, type: string): void;
+  /** Refuses pushes for a reason that no API tells, as a secret found in them or an enterprise's own hook. */
+  refuseSilently(repository: string, branches: string): void;
   /** Nothing can be written any more, not even a comment. */
   archive(repository: string): void;
   /** As if it had never been there. */
@@ -29,6 +31,9 @@ export function createControls(sim: Sim): Controls {
     },
     addRule: (repository, branches, type) => {
       find(repository).rules.push({ branches, type, says: "" });
+    },
+    refuseSilently: (repository, branches) => {
+      find(repository).rules.push({ branches, type: "hidden", says: "" });
     },
     archive: (repository) => {
       find(repository).isArchived = true;

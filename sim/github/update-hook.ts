@@ -32,6 +32,7 @@ for rule in $SIM_RULES; do
     *) continue ;;
   esac
   case "$type" in
+    hidden) refuse "push declined" ;;
     protected) refuse "GH006: Protected branch update failed for $1." ;;
     creation | update | deletion) [ "$type" != "$kind" ] || refuse "GH013: Repository rule violations found for $1." ;;
     non_fast_forward) [ "$kind" != non_fast_forward ] || refuse "GH013: Repository rule violations found for $1." ;;

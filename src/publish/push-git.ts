@@ -29,6 +29,10 @@ export function isAncestor(mirror: Mirror, ancestor: string, commit: string): Pr
   return asks(mirror, ["merge-base", "--is-ancestor", ancestor, commit]);
 }
 
+export async function readParent(mirror: Mirror, commit: string): Promise<string> {
+  return (await git(placeOf(mirror), ["rev-parse", "--verify", "--end-of-options", `${commit}^`])).trim();
+}
+
 /**
  * "refused": the forge took the commits and refused the branch. "stale": it is not where we saw it. "cut": no answer came, for whatever reason.
  */

@@ -7,7 +7,16 @@ import type { GitAccess, PushFacts, Written } from "../forge/forge.ts";
 import type { Publication } from "../publication.ts";
 import { requireSafeRef } from "../workspace/git.ts";
 import type { Mirror } from "../workspace/mirror.ts";
-import { fetchBranch, isAncestor, readBranch, readPushed, replay, tryPush, type Remote } from "./push-git.ts";
+import {
+  fetchBranch,
+  isAncestor,
+  readBranch,
+  readParent,
+  readPushed,
+  replay,
+  tryPush,
+  type Remote,
+} from "./push-git.ts";
 import { commitsOf, noteCommit, type PushRecord } from "./push-record.ts";
 import { classifyRefusal, PushRefused, readClosedDoor } from "./refusal.ts";
 
@@ -47,6 +56,7 @@ export async function pushCommit(push: Push, pushing: Pushing): Promise<Written>
     if (now === step.commit) return written(remote.access, step.branch, step.commit);
     if (end === "refused" && now === step.found) throw await explain(pushing, step);
     isCut = end === "cut";
+    if (isCut) await refuseIfShut(pushing, branch);
   }
   if (isCut) throw new TransientError("GitHub broke off every push");
   throw new PushRefused({ kind: "moving", branch });
@@ -89,9 +99,14 @@ async function stepHead(push: Push, { remote, record }: Looking): Promise<Step> 
   if (!(await fetchBranch(remote, branch, found))) return { kind: "moved" };
   const below = await findBelow(push, { remote, record, branch, found });
   if (below !== null) return { kind: "done", branch, commit: below };
-  if (await isAncestor(remote.mirror, found, push.commit)) return { kind: "push", branch, commit: push.commit, found };
+  // Nothing but its parent will do: below a head that was set back, its history would bring back what was taken out.
+  const parent = await readParent(remote.mirror, push.commit);
+  if (found === parent) return { kind: "push", branch, commit: push.commit, found };
   const again = await replay(remote.mirror, push.commit, found);
-  if (again.kind === "conflict") throw new PushRefused({ kind: "moved", branch, conflicts: again.paths });
+  if (again.kind === "conflict") {
+    const isRewritten = !(await isAncestor(remote.mirror, parent, found));
+    throw new PushRefused({ kind: "moved", branch, conflicts: again.paths, isRewritten });
+  }
   if (again.kind === "empty") return { kind: "done", branch, commit: found };
   return { kind: "push", branch, commit: again.commit, found };
 }
@@ -112,8 +127,8 @@ async function openAccess(pushing: Pushing, branch: string): Promise<GitAccess> 
     return await pushing.openAccess();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const closed = readClosedDoor(await pushing.readFacts(branch));
-    throw closed === null ? error : new PushRefused(closed);
+    await refuseIfShut(pushing, branch);
+    throw error;
   }
 }
 
@@ -123,9 +138,14 @@ async function orClosed<T>(pushing: Pushing, branch: string, look: () => Promise
     return await look();
   } catch (error) {
     if (!(error instanceof TransientError)) throw error;
-    const closed = readClosedDoor(await pushing.readFacts(branch));
-    throw closed === null ? error : new PushRefused(closed);
+    await refuseIfShut(pushing, branch);
+    throw error;
   }
+}
+
+async function refuseIfShut(pushing: Pushing, branch: string): Promise<void> {
+  const closed = readClosedDoor(await pushing.readFacts(branch));
+  if (closed !== null) throw new PushRefused(closed);
 }
 
 async function explain(pushing: Pushing, step: Extract<Step, { kind: "push" }>): Promise<PushRefused> {

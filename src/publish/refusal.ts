@@ -7,8 +7,13 @@ import type { PushFacts, Written } from "../forge/forge.ts";
 import { code } from "./render.ts";
 
 export type Refusal =
-  /** The branch moved, and our change does not fit onto its new head. */
-  | { readonly kind: "moved"; readonly branch: string; readonly conflicts: readonly string[] }
+  /** The branch moved, and our change does not fit onto its new head. Rewritten: what it had before is not below it any more. */
+  | {
+      readonly kind: "moved";
+      readonly branch: string;
+      readonly conflicts: readonly string[];
+      readonly isRewritten: boolean;
+    }
   | { readonly kind: "moving"; readonly branch: string }
   | { readonly kind: "branch-gone"; readonly branch: string }
   /** Someone else's branch has the name of ours. */
@@ -76,9 +81,10 @@ function mayRefuse(rule: string, isNew: boolean): boolean {
   return rule !== (isNew ? "update" : "creation");
 }
 
-/** Whether the same work may well be let onto a branch of our own. */
-export function canRescue({ kind }: Refusal): boolean {
-  return ["moved", "moving", "branch-gone", "protected", "unknown"].includes(kind);
+/** Whether the same work may well be let onto a branch of our own, and brings nothing back there that was taken out. */
+export function canRescue(refusal: Refusal): boolean {
+  if (refusal.kind === "moved") return !refusal.isRewritten;
+  return ["moving", "branch-gone", "protected", "unknown"].includes(refusal.kind);
 }
 
 const PATHS_SHOWN = 5;
@@ -92,8 +98,8 @@ function renderClass(refusal: Refusal): string {
   switch (refusal.kind) {
     case "moved":
       return (
-        `Moved branch: ${code(refusal.branch)} got other commits while I was working, and my change conflicts with them` +
-        `${refusal.conflicts.length === 0 ? "" : ` in ${list(refusal.conflicts)}`}, so I left it as it is.`
+        `Moved branch: ${code(refusal.branch)} ${refusal.isRewritten ? "was rewritten" : "got other commits"} while I was ` +
+        `working, and my change conflicts with what it holds now in ${list(refusal.conflicts)}, so I left it as it is.`
       );
     case "moving":
       return `Moved branch: ${code(refusal.branch)} moved again each time I tried to push to it, so I left it as it is.`;

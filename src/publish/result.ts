@@ -10,6 +10,7 @@ import type { TaskId } from "../task.ts";
 import { git, GitError } from "../workspace/git.ts";
 import { gitPipe } from "../workspace/git-pipe.ts";
 import { hasCommit, type Mirror } from "../workspace/mirror.ts";
+import { readParent } from "./push-git.ts";
 
 /** The results of one task, in durable storage. */
 export type ResultShelf = {
@@ -36,7 +37,7 @@ export async function keepResult(shelf: ResultShelf, work: Work, now: number): P
     const [bundleFile, patchFile] = [join(scratch, "bundle"), join(scratch, "patch")];
     await writeBundle(work, bundleFile);
     await writePatch(work, patchFile);
-    const base = (await git(placeOf(mirror), ["rev-parse", "--verify", "--end-of-options", `${commit}^`])).trim();
+    const base = await readParent(mirror, commit);
     const [bundle, patch] = [await readKept(bundleFile), await readKept(patchFile)];
     const file = join(shelf.dir, `${work.taskId}-${commit.slice(0, 12)}.bundle`);
     if (bundle.bytes === null) await rename(bundleFile, file);

@@ -1,94 +1,11 @@
 import { execa } from "execa";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { App, Octokit } from "octokit";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { GitHub } from "../../sim/github/github.ts";
-import { openForge } from "../../src/forge/github.ts";
 import type { Publication } from "../../src/publication.ts";
-import { perform, type Desk, type PublicationLog } from "../../src/publish/perform.ts";
-import type { Ledgered } from "../../src/store/publications.ts";
+import { perform } from "../../src/publish/perform.ts";
 import type { Task } from "../../src/task.ts";
-import { commitTree, snapshot } from "../../src/workspace/snapshot.ts";
-import { keepCommit, Mirrors, resolveCommit, type Mirror } from "../../src/workspace/mirror.ts";
-import { Workspace } from "../../src/workspace/workspace.ts";
-import { actAs, AT, openGitHub, REPO } from "../github.ts";
-import { task as buildTask, voice } from "./builders.ts";
-
-const signal = new AbortController().signal;
-
-/** What store/publications keeps, in memory: these tests are about the forge. */
-function memoryLog(): PublicationLog & { forget: (role: string) => void } {
-  const rows = new Map<string, Ledgered>();
-  return {
-    find: async (role) => rows.get(role) ?? null,
-    intend: async (role, intent) => {
-      const { ref = null, url = null } = rows.get(role) ?? {};
-      rows.set(role, { state: "intended", role, intent, attempt: 1, ref, url });
-    },
-    complete: async (role, { ref, url }) => {
-      rows.set(role, { state: "done", role, intent: rows.get(role)?.intent ?? null, attempt: 1, ref, url });
-    },
-    // As when a worker died between the effect and its record.
-    forget: (role) => {
-      const row = rows.get(role);
-      if (row) rows.set(role, { ...row, state: "intended", ref: null, url: null });
-    },
-  };
-}
-
-type Scene = AsyncDisposable & {
-  readonly github: GitHub;
-  readonly task: Task;
-  readonly mirror: Mirror;
-  readonly log: ReturnType<typeof memoryLog>;
-  readonly desk: Desk;
-  readonly commit: (files: Readonly<Record<string, string>>, from?: string) => Promise<string>;
-};
-
-async function openScene(): Promise<Scene> {
-  await using stack = new AsyncDisposableStack();
-  const dir = await mkdtemp(join(tmpdir(), "pw-perform-"));
-  stack.defer(() => rm(dir, { recursive: true, force: true }));
-  const github = stack.use(await openGitHub({ "a.txt": "one\n" }));
-  const { reader, writer } = openForge(github);
-  const task = buildTask({
-    repo: { ...(await repoRef(github)), owner: "acme", name: "widget", defaultBranch: "main" },
-  });
-  const mirror = await new Mirrors(dir).fetch(task.repo, [], await reader.readAccess(task.repo), signal);
-  const log = memoryLog();
-  const kept = stack.move();
-  return {
-    ...{ github, task, mirror, log },
-    desk: { writer, task, log, mirror, assertCurrent: async () => {} },
-    commit: async (files, from = "refs/heads/main") => {
-      const sha = await resolveCommit(mirror, from);
-      await using workspace = await Workspace.open({ mirror, sha, runsDir: join(dir, "runs") }, signal);
-      for (const [path, text] of Object.entries(files)) await writeFile(join(workspace.treeDir, path), text);
-      const tree = await snapshot(workspace, signal);
-      const commit = await commitTree(workspace, tree, {
-        message: "Change",
-        identity: { name: "bot", email: "bot@example.com" },
-      });
-      await keepCommit(mirror, workspace.gitDir, commit, task.id);
-      return commit;
-    },
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
-  };
-}
-
-/** The ids GitHub gave, as a delivery would name them. */
-async function repoRef(github: GitHub): Promise<{ installationId: number; id: number }> {
-  const app = new App({
-    appId: github.appId,
-    privateKey: github.privateKey,
-    Octokit: Octokit.defaults({ baseUrl: github.apiUrl }),
-  });
-  const installationId = (await app.octokit.rest.apps.getRepoInstallation(AT)).data.id;
-  const id = (await (await app.getInstallationOctokit(installationId)).rest.repos.get(AT)).data.id;
-  return { installationId, id };
-}
+import { actAs, AT, REPO } from "../github.ts";
+import { voice } from "./builders.ts";
+import { branches, openScene, type Scene } from "./scene.ts";
 
 const push = (commit: string, branch = "agent/12-x"): Publication => ({
   kind: "push",
@@ -103,13 +20,6 @@ const pull: Publication = {
 const comment = (task: Task, body: string): Publication => ({
   ...{ kind: "comment", role: "progress", place: { kind: "conversation", thread: task.thread }, body: voice.say(body) },
 });
-
-async function branches(github: GitHub): Promise<string[]> {
-  const { stdout } = await execa("git", ["for-each-ref", "--format=%(refname:short)", "refs/heads"], {
-    cwd: github.gitDir(REPO),
-  });
-  return stdout.split("\n");
-}
 
 async function openIssue(scene: Scene): Promise<void> {
   const ada = actAs(scene.github, "ada");

@@ -17,7 +17,8 @@ export function isProtected(repo: Repo, branch: string): boolean {
 function listRules(call: Call): Reply {
   const repo = openRepo(call, READ_METADATA);
   const branch = call.params["branch"] ?? "";
-  const rules = repo.rules.filter(({ branches, type }) => type !== "protected" && covers(branches, branch));
+  const told = repo.rules.filter(({ type }) => type !== "protected" && type !== "hidden");
+  const rules = told.filter(({ branches }) => covers(branches, branch));
   const source = { ruleset_source_type: "Repository", ruleset_source: repo.fullName, ruleset_id: repo.id };
   return page(
     call,
