@@ -67,7 +67,7 @@ export async function markRunning(sql: Sql, id: TaskId): Promise<number | null> 
   return row?.attempt ?? null;
 }
 
-/** False, and nothing is changed, when `attempt` is not the current one. */
+/** Nobody goes on with it, so its checkpoints go. False, and nothing is changed, when `attempt` is not the current one. */
 export async function finishTask(
   sql: Sql,
   { taskId, attempt, state }: Attempt & { readonly state: EndState },
@@ -79,6 +79,8 @@ export async function finishTask(
      ), run AS (
        UPDATE pullwright.runs SET state = $3, finished_at = now()
        WHERE task_id = $1 AND attempt = $2 AND EXISTS (SELECT FROM task)
+     ), packs AS (
+       DELETE FROM pullwright.checkpoints WHERE task_id = $1 AND EXISTS (SELECT FROM task)
      )
      SELECT id FROM task`,
     [taskId, attempt, state],

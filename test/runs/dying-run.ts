@@ -1,11 +1,10 @@
 /** One attempt at a task in this process, which dies at a step of our choosing: from then on nothing of it reaches the database or the forge. */
-import { openLog, openRunParts } from "../../src/main.ts";
 import type { JournalEntry, TreeJournal } from "../../src/journal.ts";
-import { openRecords } from "../../src/run/records.ts";
-import { runTask, type TaskEnd } from "../../src/run/run-task.ts";
+import { openRecords, type TaskRecords } from "../../src/run/records.ts";
+import { runTask, type RunParts, type TaskEnd } from "../../src/run/run-task.ts";
+import type { Database } from "../../src/store/database.ts";
 import { finishTask, markRunning, readTask } from "../../src/store/tasks.ts";
 import type { TaskId } from "../../src/task.ts";
-import type { World } from "../world.ts";
 
 /** The worker dies before or after the entry is committed for which `isIt` says so; it is asked once of each. */
 export type Fault = { readonly when: "before" | "after"; readonly isIt: (entry: JournalEntry) => boolean };
@@ -18,9 +17,9 @@ export class Died extends Error {
 
 export type Attempted = { readonly end: TaskEnd | "died"; readonly entries: readonly JournalEntry[] };
 
-export async function attemptTask(world: World, taskId: TaskId, fault: Fault): Promise<Attempted> {
-  const { database } = world.store;
-  const parts = await openRunParts(world.settings, database, openLog(world.settings));
+export type Worker = { readonly parts: RunParts; readonly database: Database };
+
+export async function attemptTask({ parts, database }: Worker, taskId: TaskId, fault: Fault): Promise<Attempted> {
   const attempt = await markRunning(database, taskId);
   const task = await readTask(database, taskId);
   if (attempt === null || task === null) throw new Error("the task has ended");
@@ -34,7 +33,15 @@ export async function attemptTask(world: World, taskId: TaskId, fault: Fault): P
     await records.assertCurrent();
   };
   try {
-    const run = { task, attempt, records: { ...records, journal, assertCurrent } };
+    const openLedger: TaskRecords["openLedger"] = (usdMax, tell) => {
+      const ledger = records.openLedger(usdMax, tell);
+      const charge: typeof ledger.charge = async (...reply) => {
+        died.signal.throwIfAborted();
+        return ledger.charge(...reply);
+      };
+      return { ...ledger, charge };
+    };
+    const run = { task, attempt, records: { ...records, journal, assertCurrent, openLedger } };
     const end = await runTask(parts, run, died.signal);
     await finishTask(database, { taskId, attempt, state: end });
     return { end, entries };
