@@ -22,6 +22,7 @@ import { commitTree, listChanges, readDiff, snapshot } from "../workspace/snapsh
 import { Workspace } from "../workspace/workspace.ts";
 import type { AttemptEntry } from "../store/journal.ts";
 import type { Checkout } from "./checkout.ts";
+import { describeCheckout } from "./checkout-notes.ts";
 import { lastReplyAt, readBegun } from "./past.ts";
 import type { Ledger } from "./records.ts";
 import { EgressLog } from "./egress-log.ts";
@@ -78,7 +79,10 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   // What was begun ends with what it has, rather than with nothing.
   const today = readBegun(parts.earlier) ? await ledger.dayState() : await requireMoney(parts, ledger);
   const { mirror, headSha } = checkout;
-  await using workspace = await Workspace.open({ mirror, sha: headSha, runsDir: parts.runsDir }, signal);
+  await using workspace = await Workspace.open(
+    { mirror, sha: headSha, runsDir: parts.runsDir, sparse: settings.checkout.sparse },
+    signal,
+  );
   const start = await openStart(parts, { checkout, workspace }, signal);
   const { treeDir, owner } = workspace;
   const bare = { workspaceDir: treeDir, owner, readOnlyPaths: [], limits: SANDBOX_LIMITS };
@@ -94,7 +98,9 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
   await using readOnlySession = lazySession(() => parts.sandbox.open({ ...opening, isReadOnly: true }));
   const sessions = { session, readOnlySession };
-  const desk = { ...about, workspace, ...sessions, settings, ledger, today, start, installed: ready.brief };
+  const notes = await describeCheckout(workspace.place, headSha, settings);
+  const installed = [notes, ready.brief].filter((section) => section !== "").join("\n\n");
+  const desk = { ...about, workspace, ...sessions, settings, ledger, today, start, installed };
   const { worked, before } = await workTask(parts, desk, signal);
   // What the asker waited for is the whole of it, checks included.
   const spend = { ...worked.end.spend, wallMs: parts.now() - startedAt + start.past.workedMs };

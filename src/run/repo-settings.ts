@@ -17,6 +17,15 @@ const host = z
   );
 const hosts = z.array(host).max(50).default([]);
 
+/** Names that mean nothing to git's patterns, so that they are taken as they are. */
+const folder = z
+  .string()
+  .max(500)
+  .regex(
+    /^(?!\.{1,2}(?:\/|$))[^/\s*?[\]\\!#][^/*?[\]\\\p{C}]*(?:\/(?!\.{1,2}(?:\/|$))[^/*?[\]\\\p{C}]+)*$/u,
+    "must be a folder's path from the root of the repository, such as packages/web",
+  );
+
 const RepoSettings = z.strictObject({
   /** Commands that must pass before a pull request is ready. Run by the host in the sandbox, before and after the agent. */
   checks: z.array(z.string().min(1)).max(10).default([]),
@@ -29,6 +38,14 @@ const RepoSettings = z.strictObject({
       /** Hosts for the agent's own commands, which else have no network. */
       agent: hosts,
       registries: z.boolean().default(true),
+    })
+    .prefault({}),
+  checkout: z
+    .strictObject({
+      /** Folders of a monorepo; without any all of it. Files of the folders above them are there, too. */
+      sparse: z.array(folder).max(50).default([]),
+      /** Got by the set-up in the sandbox, without credentials, from github.com and `network.setup`. */
+      submodules: z.boolean().default(false),
     })
     .prefault({}),
   /** Each must be of a vendor the installation has a key for. */

@@ -78,26 +78,39 @@ const GROUPS: readonly (readonly PackageTool[])[] = [
   ],
 ];
 
+/**
+ * Files of other repositories, as plain files. Their git directories go again: the visible one is thrown away with the run, and what is
+ * kept for the next run must not lead to it. Addresses for ssh are asked by https; whoever needs a token puts it into `setup`.
+ */
+const SUBMODULES = `git -c url.https://github.com/.insteadOf=git@github.com: submodule --quiet update --init --recursive --depth 1
+find . -mindepth 2 -name .git -type f -delete
+rm -rf .git/modules`;
+const SUBMODULE_HOSTS = ["github.com"];
+
 /** Null when there is nothing to set up. `rootFiles` are names at the root of the base commit. */
 export function planSetUp(
-  { setup, network }: Pick<RepoSettings, "setup" | "network">,
+  { setup, network, checkout }: Pick<RepoSettings, "setup" | "network" | "checkout">,
   rootFiles: readonly string[],
 ): SetUpPlan | null {
   const found = GROUPS.flatMap(
     (group) => group.find(({ signs }) => signs.some((sign) => rootFiles.includes(sign))) ?? [],
   );
-  const script = setup ?? found.map(({ command }) => command).join("\n");
-  if (script.trim() === "") return null;
+  const own = setup ?? found.map(({ command }) => command).join("\n");
+  const hasSubmodules = checkout.submodules && rootFiles.includes(".gitmodules");
+  if (own.trim() === "" && !hasSubmodules) return null;
+  const title = own.trim().replaceAll(/\s*\n\s*/g, "; ");
+  const registries = network.registries ? found.flatMap(({ hosts }) => hosts) : [];
   return {
-    script,
-    title: script.trim().replaceAll(/\s*\n\s*/g, "; "),
-    hosts: [...new Set([...network.setup, ...(network.registries ? found.flatMap(({ hosts }) => hosts) : [])])],
+    script: hasSubmodules ? `${SUBMODULES}\n${own}` : own,
+    title: [...(hasSubmodules ? ["git submodule update"] : []), ...(title === "" ? [] : [title])].join("; "),
+    hosts: [...new Set([...network.setup, ...registries, ...(hasSubmodules ? SUBMODULE_HOSTS : [])])],
     environment: Object.assign({}, ...found.map(({ environment }) => environment ?? {})) as Record<string, string>,
   };
 }
 
 /** Says what packages there are, or which of their scripts run when they are installed. */
 const MANIFESTS = new Set([
+  ".gitmodules",
   ...["package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "yarn.lock"],
   ...[".npmrc", ".yarnrc", ".yarnrc.yml", ".pnpmfile.cjs", ".nvmrc", ".node-version", ".python-version"],
   ...[
@@ -114,6 +127,7 @@ const MANIFESTS = new Set([
   ...["build.gradle", "build.gradle.kts", "settings.gradle", "gradle.lockfile", "Gemfile.lock", "composer.lock"],
 ]);
 const LINK = "120000";
+const GITLINK = "160000";
 
 export type SetUpFacts = {
   /** Who could have written what runs: set-ups of other writers are never used, whatever else is the same. */
@@ -126,13 +140,14 @@ export type SetUpFacts = {
 };
 
 /**
- * What decides a set-up's result, as a name for it: manifests and lockfiles, files that the script names, and links, since files are
- * unpacked at places that were no links when they were packed. Bumped by hand when archives are made otherwise.
+ * What decides a set-up's result, as a name for it: manifests and lockfiles, files that the script names, submodules, and links, since
+ * files are unpacked at places that were no links when they were packed. Bumped by hand when archives are made otherwise.
  */
 export function setUpKey(plan: SetUpPlan, { entries, ...facts }: SetUpFacts): string {
   const words = new Set(plan.script.split(/[\s;&|'"()=]+/).map((word) => word.replace(/^\.\//, "")));
   const inputs = entries.filter(
-    ({ path, mode }) => mode === LINK || words.has(path) || MANIFESTS.has(path.slice(path.lastIndexOf("/") + 1)),
+    ({ path, mode }) =>
+      mode === LINK || mode === GITLINK || words.has(path) || MANIFESTS.has(path.slice(path.lastIndexOf("/") + 1)),
   );
   const { script, environment } = plan;
   return createHash("sha256")

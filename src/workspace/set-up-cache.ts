@@ -151,7 +151,11 @@ export async function listMade(place: GitPlace, treeDir: string, signal: AbortSi
   for (let folder = left.pop(); folder !== undefined; folder = left.pop()) {
     for (const { name, kind } of (await readFolder(treeDir, folder)) ?? []) {
       const path = joinPath(folder, name);
-      if (tracked.has(path) || path === ".git") continue;
+      if (path === ".git") continue;
+      if (tracked.has(path)) {
+        if (kind === "folder") left.push(path); // A submodule's.
+        continue;
+      }
       if (kind === "folder" && folders.has(path)) left.push(path);
       else if (kind !== "other") made.push(path);
     }

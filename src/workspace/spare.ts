@@ -13,6 +13,7 @@ import { copyHistory } from "./history.ts";
 import type { Mirror } from "./mirror.ts";
 import { giveTo } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
+import { makeSparse } from "./sparse.ts";
 import { makeStore, showHistory } from "./stores.ts";
 import { DRIFT_FILES_MAX, FILES_MIN, settleIndex, warmDirOf } from "./warm.ts";
 
@@ -22,12 +23,16 @@ export type Wanted = {
   readonly sha: string;
   readonly place: GitPlace;
   readonly treeDir: string;
+  /** Folders to check out; all without any. */
+  readonly sparse?: readonly string[];
 };
 
 /** Writes every file, and the visible .git. Resolves to the uid that all of it belongs to as root, else null. */
-export async function writeCheckout({ mirror, sha, place, treeDir }: Wanted, signal: AbortSignal) {
+export async function writeCheckout({ mirror, sha, place, treeDir, sparse = [] }: Wanted, signal: AbortSignal) {
+  await makeSparse(place.gitDir, sparse);
   await gitPipe(place, ["read-tree", "-u", "--reset", sha], { signal });
   await copyHistory({ mirror, sha, place, treeDir }, signal);
+  await makeSparse(join(treeDir, ".git"), sparse);
   const owner = process.getuid?.() === 0 ? await pickUid() : null;
   if (owner !== null) {
     // At once: a change of owner later would make git hash each of them again.

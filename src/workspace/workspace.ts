@@ -33,6 +33,8 @@ export type WorkspaceOpening = {
   readonly runsDir: string;
   /** From how many files on a warm checkout is shown instead of files written; Infinity for never. */
   readonly overlayFilesMin?: number | undefined;
+  /** Folders to check out; all without any. Such a tree is written for its run: neither shown nor moved. */
+  readonly sparse?: readonly string[] | undefined;
   /** From how many files on, without an overlay, the next run's checkout is written ahead. */
   readonly spareFilesMin?: number | undefined;
 };
@@ -127,17 +129,19 @@ export class Workspace implements AsyncDisposable {
   }
 
   async #fill(signal: AbortSignal): Promise<void> {
-    const { mirror, sha } = this.#opening;
+    const { mirror, sha, overlayFilesMin, spareFilesMin, sparse = [] } = this.#opening;
     await makeStore(this.gitDir, { mirrorGitDir: mirror.gitDir, sha });
-    const { overlayFilesMin } = this.#opening;
+    const wanted = { mirror, sha, place: this.place, treeDir: this.treeDir, sparse };
+    if (sparse.length > 0) {
+      this.#owner = await writeCheckout(wanted, signal);
+      return;
+    }
     const scratchDir = join(this.#dir, "probe");
     const isWorthIt = await deservesWarm({ mirror, sha, scratchDir, filesMin: overlayFilesMin }, signal);
     if (isWorthIt && (await this.#showWarm(signal))) return;
-    const wanted = { mirror, sha, place: this.place, treeDir: this.treeDir };
     const owner = await takeSpare(wanted, this.#dir, signal);
     this.#owner = owner === false ? await writeCheckout(wanted, signal) : owner;
-    if (!(await deservesSpare(this.place, this.#opening.spareFilesMin))) return;
-    this.#preparing = this.#prepareNext(wanted);
+    if (await deservesSpare(this.place, spareFilesMin)) this.#preparing = this.#prepareNext(wanted);
   }
 
   /** A copy that cannot be written, or is stopped with the run, is no loss. */

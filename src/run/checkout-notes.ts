@@ -1,0 +1,64 @@
+/** What of the repository a run does not see, told to the agent: folders left out, submodules, files that Git LFS keeps elsewhere. */
+import { git, type GitPlace } from "../workspace/git.ts";
+import type { RepoSettings } from "./repo-settings.ts";
+
+/** Names in a brief; the files that name them are in the tree. */
+const NAMES_MAX = 20;
+const NAME_CHARS_MAX = 100;
+
+/** A section of the brief, "" when all is there. Submodules and LFS are read from the commit that is worked on, and only named. */
+export async function describeCheckout(
+  place: GitPlace,
+  sha: string,
+  { checkout }: Pick<RepoSettings, "checkout">,
+): Promise<string> {
+  const modules = readSubmodules(await readIfThere(place, sha, ".gitmodules"));
+  const patterns = readLfsPatterns(await readIfThere(place, sha, ".gitattributes"));
+  const notes = [
+    ...(checkout.sparse.length === 0
+      ? []
+      : [
+          `Of the folders only these are checked out: ${list(checkout.sparse)}. The rest is in git and stays as it is.`,
+        ]),
+    ...(modules.length === 0 ? [] : [checkout.submodules ? filled(modules) : empty(modules)]),
+    ...(patterns.length === 0
+      ? []
+      : [`Git LFS keeps ${list(patterns)}: what is here are pointers of three lines. Leave them as they are.`]),
+  ];
+  if (notes.length === 0) return "";
+  const lines = notes.map((note) => `- ${note}`).join("\n");
+  return `# Checkout\n\nNot all of the repository is here. Say in your report what you could not do for that.\n\n${lines}`;
+}
+
+function empty(modules: readonly string[]): string {
+  return `Submodules are not checked out, their folders are empty: ${list(modules)}. What you put there is not part of the change.`;
+}
+
+function filled(modules: readonly string[]): string {
+  return `Submodules, as the set-up could get them: ${list(modules)}. What you change there is not part of the change.`;
+}
+
+/** The paths in a .gitmodules: gitmodules(5). */
+export function readSubmodules(text: string): string[] {
+  return [...text.matchAll(/^[ \t]*path[ \t]*=[ \t]*(.+?)[ \t]*$/gm)].map((match) => match[1] ?? "");
+}
+
+/** The patterns in a .gitattributes that have the filter of Git LFS: gitattributes(5). */
+export function readLfsPatterns(text: string): string[] {
+  const lines = text.split("\n").filter((line) => /^\s*[^#\s].*\sfilter=lfs(\s|$)/.test(line));
+  return lines.map((line) => line.trim().split(/\s+/)[0] ?? "");
+}
+
+/** Names from the repository are data: nothing of Markdown, no line of their own. */
+function list(names: readonly string[]): string {
+  const shown = names
+    .slice(0, NAMES_MAX)
+    .map((name) => `\`${name.replaceAll(/[`\p{C}]/gu, "?").slice(0, NAME_CHARS_MAX)}\``);
+  const more = names.length > NAMES_MAX ? ` and ${names.length - NAMES_MAX} more` : "";
+  return `${shown.join(", ")}${more}`;
+}
+
+async function readIfThere(place: GitPlace, sha: string, path: string): Promise<string> {
+  const entry = await git(place, ["ls-tree", sha, "--", path]);
+  return entry.startsWith("100") ? git(place, ["cat-file", "blob", `${sha}:${path}`]) : "";
+}
