@@ -9,6 +9,8 @@ const USAGE = `pullwright COMMAND
   resume [--json] [RUN]      go on with a run of this checkout that was stopped or lost, at the turn where it was
   tasks [--limit N]          what was asked, newest first
   show RUN [--json]          one run's journal
+  show RUN --patch | --bundle FILE
+                             the change that it kept: for git am, or as a git bundle
   deliveries [--limit N]     what GitHub sent and why it started something or not
   costs [--days N] [--json]  what the models were paid, by day, repository and model
   doctor                     check settings, sandbox, database, models and GitHub

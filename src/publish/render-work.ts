@@ -24,6 +24,6 @@ export function renderWork({ name, patch }: Work): string {
   return joinSections([
     details(`${title} (\`git apply\`)`, fence(shown, "diff")),
     `Nothing is lost: the commit is kept. Whoever runs this App gets it with \`pullwright show ${name} --patch\` (for \`git am\`) or ` +
-      `\`pullwright show ${name} --bundle FILE\` (for \`git fetch FILE\`).`,
+      `\`pullwright show ${name} --bundle FILE\` (a git bundle).`,
   ]);
 }

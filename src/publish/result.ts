@@ -5,7 +5,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { RESULT_BYTES_MAX, type Kept, type Result } from "../store/results.ts";
+import type { Kept, Result } from "../store/results.ts";
 import type { TaskId } from "../task.ts";
 import { git, GitError } from "../workspace/git.ts";
 import { gitPipe } from "../workspace/git-pipe.ts";
@@ -16,7 +16,9 @@ import { readParent } from "./push-git.ts";
 export type ResultShelf = {
   readonly save: (result: Result) => Promise<void>;
   readonly find: () => Promise<Result | null>;
-  /** Where bundles lie that the database does not take. */
+  /** Of a bundle, and of a patch: larger ones the database does not take. */
+  readonly bytesMax: number;
+  /** Where such bundles lie. */
   readonly dir: string;
 };
 
@@ -38,7 +40,7 @@ export async function keepResult(shelf: ResultShelf, work: Work, now: number): P
     await writeBundle(work, bundleFile);
     await writePatch(work, patchFile);
     const base = await readParent(mirror, commit);
-    const [bundle, patch] = [await readKept(bundleFile), await readKept(patchFile)];
+    const [bundle, patch] = [await readKept(bundleFile, shelf), await readKept(patchFile, shelf)];
     const file = join(shelf.dir, `${work.taskId}-${commit.slice(0, 12)}.bundle`);
     if (bundle.bytes === null) await rename(bundleFile, file);
     await shelf.save({ commit, base, bundle, patch, place: bundle.bytes === null ? `${hostname()}:${file}` : null });
@@ -66,6 +68,12 @@ export async function restoreResult(shelf: ResultShelf, { mirror, commit }: Omit
 
 /** gitformat-bundle(5): lines, an empty one, then the pack. */
 const HEADER_END = "\n\n";
+
+/** The reference under which a bundle of ours has its commit. */
+export function readBundleRef(bundle: Buffer): string {
+  const header = bundle.subarray(0, bundle.indexOf(HEADER_END)).toString();
+  return /^[0-9a-f]{40,64} (refs\/\S+)$/m.exec(header)?.[1] ?? "HEAD";
+}
 
 /** A bundle on this machine; null when it lies on another or was removed. */
 export async function readPlace(place: string): Promise<Buffer | null> {
@@ -95,9 +103,9 @@ async function writePatch({ mirror, commit }: Work, file: string): Promise<void>
   await git(placeOf(mirror), [...args, "--no-ext-diff", "--no-textconv", "--end-of-options", commit]);
 }
 
-async function readKept(file: string): Promise<Kept> {
+async function readKept(file: string, { bytesMax }: ResultShelf): Promise<Kept> {
   const { size } = await stat(file);
-  return { bytes: size <= RESULT_BYTES_MAX ? await readFile(file) : null, size };
+  return { bytes: size <= bytesMax ? await readFile(file) : null, size };
 }
 
 async function removeOld(dir: string, now: number): Promise<void> {

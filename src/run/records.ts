@@ -15,7 +15,7 @@ import { postgresJournal, readTaskJournal, type AttemptEntry } from "../store/jo
 import { charge, estimateCost, readCharges, spentSince } from "../store/ledger.ts";
 import { takeNotes, type TaskNote } from "../store/notes.ts";
 import { complete, find, intend } from "../store/publications.ts";
-import { findResult, saveResult } from "../store/results.ts";
+import { findResult, RESULT_BYTES_MAX, saveResult } from "../store/results.ts";
 import { isCurrent, superseded } from "../store/tasks.ts";
 import { findUncharged } from "./past.ts";
 import { readSuperseding } from "../store/supersede.ts";
@@ -71,6 +71,7 @@ export function openRecords(sql: Sql, task: Pick<Task, "id" | "goal" | "repo">, 
     results: {
       save: (result) => saveResult(sql, { taskId, attempt }, result),
       find: () => findResult(sql, { taskId, attempt }),
+      bytesMax: RESULT_BYTES_MAX,
       dir: run.resultsDir,
     },
     takeOver: async () => {
