@@ -84,6 +84,9 @@ function judgeFamilies(name: string): SeccompRule[] {
     ...FAMILIES.map((family) => allow([name], compare(0, "SCMP_CMP_EQ", family))),
     allow([name], compare(0, "SCMP_CMP_EQ", AF_NETLINK), compare(2, "SCMP_CMP_EQ", NETLINK_ROUTE)),
     ...anythingBut([...FAMILIES, AF_NETLINK], 0).map((condition) => refuse([name], EAFNOSUPPORT, condition)),
+    ...anythingBut([NETLINK_ROUTE], 2).map((condition) =>
+      refuse([name], EAFNOSUPPORT, compare(0, "SCMP_CMP_EQ", AF_NETLINK), condition),
+    ),
   ];
 }
 
