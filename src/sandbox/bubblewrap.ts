@@ -102,7 +102,7 @@ class Opener {
     const started = { joins: cgroup?.joins ?? [], limits: resourceLimits(limits, isRoot) };
     const launcher = new Launcher({ ...started, stagingDir, staged, uid, folder: channel.folder });
     undo.defer(() => launcher.close());
-    const disk = new DiskWatch([workspaceDir, stateDir], limits);
+    const disk = new DiskWatch([opening.writtenDir ?? workspaceDir, stateDir], limits, workspaceDir);
     const runner = new BubblewrapRunner({
       ...{ wrap: way.wrap, readOnlyPaths, channel, launcher, cgroup, disk, hasOwnUser: isRoot, limits },
     });

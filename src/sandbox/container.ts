@@ -99,7 +99,7 @@ class Opener {
       start: () => Container.start(engine, plan),
       environment: environmentOf(image, this.#tools, { ...way.environment, ...opening.environment }),
       ...{ readOnlyPaths, wrap: way.wrap, user: name, limits },
-      disk: new DiskWatch([workspaceDir, stateDir], limits),
+      disk: new DiskWatch([opening.writtenDir ?? workspaceDir, stateDir], limits, workspaceDir),
     });
     undo.defer(() => runner.close());
     await runner.start();

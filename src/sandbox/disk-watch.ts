@@ -32,6 +32,8 @@ const NOTHING: Usage = { bytes: 0, files: 0 };
 
 export class DiskWatch {
   readonly #folders: readonly [string, ...string[]];
+  /** What commands write has its device. */
+  readonly #workspaceDir: string;
   readonly #limits: Pick<SandboxLimits, "workspaceBytesMax" | "workspaceFilesMax">;
   /** What was there before the session's commands; measured from the first on. */
   #before: Promise<Usage> | null = null;
@@ -45,12 +47,14 @@ export class DiskWatch {
   #measuringMs = 0;
   #isBusy = false;
 
-  /** The first folder is the workspace; the others are on the same disk and count with it. */
+  /** The first folder is the workspace, or holds all that is written to it; the others are on the same disk and count with it. */
   constructor(
     folders: readonly [string, ...string[]],
     limits: Pick<SandboxLimits, "workspaceBytesMax" | "workspaceFilesMax">,
+    workspaceDir: string = folders[0],
   ) {
     this.#folders = folders;
+    this.#workspaceDir = workspaceDir;
     this.#limits = limits;
     this.#freeThen = freeSpace(folders[0]) ?? NOTHING;
     this.#floor = Math.min(FREE_BYTES_MIN, this.#freeThen.bytes / 2);
@@ -60,7 +64,7 @@ export class DiskWatch {
   watch(namespacePid: () => Roots, exceeded: () => void): () => void {
     let isWatching = true;
     // Begun with the first command and not waited for: what that writes meanwhile, it may have on top.
-    this.#before ??= measure(this.#folders, null);
+    this.#before ??= this.#measure(null);
     this.#freeThen = freeSpace(this.#folders[0]) ?? this.#freeThen;
     const poll = async () => {
       if (this.#isBusy) return;
@@ -90,7 +94,7 @@ export class DiskWatch {
     const gone = { bytes: this.#freeThen.bytes - free.bytes, files: this.#freeThen.files - free.files };
     if (!this.#isWorthMeasuring(gone)) return false;
     const startedAt = performance.now();
-    const [before, used] = await Promise.all([this.#before ?? NOTHING, measure(this.#folders, roots)]);
+    const [before, used] = await Promise.all([this.#before ?? NOTHING, this.#measure(roots)]);
     const isFull =
       used.bytes - before.bytes > this.#limits.workspaceBytesMax ||
       used.files - before.files > this.#limits.workspaceFilesMax;
@@ -98,6 +102,10 @@ export class DiskWatch {
     [this.#isFull, this.#last, this.#freeThen] = [isFull, used, free];
     [this.#unmeasuredMs, this.#measuringMs] = [0, performance.now() - startedAt];
     return isFull && !isEmptied;
+  }
+
+  #measure(roots: Roots): Promise<Usage> {
+    return measure({ folders: this.#folders, workspaceDir: this.#workspaceDir }, roots);
   }
 
   #isWorthMeasuring(gone: Usage): boolean {
@@ -119,9 +127,11 @@ function freeSpace(folder: string): Usage | null {
   }
 }
 
-async function measure(folders: readonly string[], roots: Roots): Promise<Usage> {
+type Places = { readonly folders: readonly string[]; readonly workspaceDir: string };
+
+async function measure({ folders, workspaceDir }: Places, roots: Roots): Promise<Usage> {
   const [bytes, files] = await sums(folders);
-  const device = (await lstat(folders[0] ?? "").catch(() => null))?.dev;
+  const device = (await lstat(workspaceDir).catch(() => null))?.dev;
   const unlinked = roots === null || device === undefined ? 0 : unlinkedBytes(roots, device);
   return { bytes: bytes + unlinked, files };
 }

@@ -18,6 +18,8 @@ export type SandboxLimits = {
 export type SandboxOpening = {
   /** Absolute host path; becomes /workspace. Nothing else of the host can be written. */
   readonly workspaceDir: string;
+  /** Where an overlay keeps what is written to the workspace: measured instead of it, the files below are not asked. */
+  readonly writtenDir?: string | null;
   /** Workspace-relative paths that commands may read but not write, such as the .git of a person's own checkout. */
   readonly readOnlyPaths: readonly string[];
   /** A review or an answer gets a workspace it cannot write. */

@@ -10,7 +10,7 @@ import { bubblewrapSandbox } from "../../src/sandbox/bubblewrap.ts";
 import { takeCheckpoint } from "../../src/workspace/checkpoint.ts";
 import { commitTree, listChanges, snapshot } from "../../src/workspace/snapshot.ts";
 import { Workspace } from "../../src/workspace/workspace.ts";
-import { isRoot, LIMITS, TestSession, TOOLS } from "../sandbox/open-session.ts";
+import { isRoot, LIMITS, MIB, TestSession, TOOLS } from "../sandbox/open-session.ts";
 import { GIT_ENV, openRepository, type TestRepository } from "./repository.ts";
 import { readWholeTree, ROADS } from "./whole-tree.ts";
 
@@ -130,6 +130,26 @@ describe.each(ROADS)("on the road of $road", ({ road, overlayFilesMin }) => {
     const left = (await readdir(runsDir)).filter((file) => !file.endsWith("-journal")); // SQLite's, while it locks.
     expect(left.toSorted()).toEqual([name, `${name}.lock`, "turn"].toSorted());
     expect(await readFile(join(live.treeDir, "a.txt"), "utf8")).toBe("one\n");
+  });
+});
+
+test("what a command writes into an overlay is counted, deleted files among it, without asking the files below", async (it) => {
+  it.skip(!isRoot, "an overlay needs root");
+  const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`many/${i}.txt`, `${i}\n`]));
+  await using repository = await openRepository(many);
+  await using workspace = await openOn(repository, repository.commits[0], 0);
+  const { treeDir, owner, layers } = workspace;
+  const limits = { ...LIMITS, workspaceBytesMax: 32 * MIB, workspaceFilesMax: 100 };
+  const opening = { workspaceDir: treeDir, owner, readOnlyPaths: [], isReadOnly: false, limits };
+  await using session = await bubblewrapSandbox(TOOLS).open({ ...opening, writtenDir: layers?.upperDir ?? null });
+  const inside = new TestSession(treeDir, session);
+  const wrote = async (script: string) => (await inside.bash(script)).exit;
+  expect(await wrote("echo new >many/0.txt; fallocate -l 16M a; sleep 3")).toMatchObject({ kind: "exited" });
+  expect(await wrote("exec 3>b; rm b; fallocate -l 24M /proc/self/fd/3; sleep 4")).toMatchObject({
+    kind: "disk-limit",
+  });
+  expect(await wrote("rm a; for i in $(seq 120); do : >many/new-$i; done; sleep 4")).toMatchObject({
+    kind: "disk-limit",
   });
 });
 
