@@ -58,7 +58,6 @@ export class TreeKeeper implements Journal {
 
   async #keep(entry: JournalEntry, isSure: boolean): Promise<void> {
     const { journal, workspace, now } = this.#parts;
-    const moment = thisMoment();
     if (!isSure && !(await isTouchedSince(workspace, this.#looked, this.#signal))) return await journal.append(entry);
     const startedAt = now();
     const pack = await this.#pack();
@@ -71,7 +70,8 @@ export class TreeKeeper implements Journal {
       this.#kept = { tree, packs: made.isBase ? 1 : this.#kept.packs + 1, bytes };
       this.#missed = null;
     }
-    this.#looked = moment;
+    // Nothing has run meanwhile, so what was touched before this moment has been looked at.
+    this.#looked = thisMoment();
   }
 
   /** Told once: the run goes on, and only a lost one will miss it. */

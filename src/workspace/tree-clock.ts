@@ -5,8 +5,8 @@
 import { execFile } from "node:child_process";
 import type { Workspace } from "./workspace.ts";
 
-/** The clock by which file systems stamp runs behind by a tick (10 ms at HZ=100); whoever looks again in vain loses less than a wrong no. */
-const SLACK_MS = 50;
+/** The clock by which file systems stamp runs behind by a tick (10 ms at HZ=100). */
+const SLACK_MS = 20;
 /** The system's clock was set: change times before and after say nothing about each other. */
 const DRIFT_MS_MAX = 20;
 /** A tree that takes longer to look through is taken for touched. */
