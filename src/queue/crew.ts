@@ -1,12 +1,11 @@
 /** The runs of one process: takes the next task while it has a hand free, and keeps its claims alive while they run. */
-import { setTimeout as delay } from "node:timers/promises";
 import type { Claim } from "./line.ts";
 import * as limits from "./limits.ts";
 
 export type CrewParts = {
   readonly concurrency: number;
-  /** "busy": ask again at once. */
-  readonly claim: () => Promise<Claim | null | "busy">;
+  /** At most `max`; [] when there is nothing to take. */
+  readonly claim: (max: number) => Promise<readonly Claim[]>;
   /** The ids of those claims that are still ours. */
   readonly touch: (claims: readonly Claim[]) => Promise<ReadonlySet<string>>;
   readonly perform: (claim: Claim, signal: AbortSignal) => Promise<void>;
@@ -57,19 +56,17 @@ export class Crew {
   async #takeAll(): Promise<void> {
     while (!this.#isOff) {
       this.#isWoken = false;
-      const isFree = this.#running.size < this.#parts.concurrency;
-      if (!isFree || !(await this.#takeOne())) await this.#rest();
+      const free = this.#parts.concurrency - this.#running.size;
+      if (free <= 0 || !(await this.#take(free))) await this.#rest();
     }
   }
 
   /** False when there was nothing to take. */
-  async #takeOne(): Promise<boolean> {
+  async #take(max: number): Promise<boolean> {
     try {
-      const claim = await this.#parts.claim();
-      if (claim === null) return false;
-      if (claim === "busy") await delay(limits.CHOOSE_AGAIN_MS * (0.5 + Math.random()));
-      else this.#start(claim);
-      return true;
+      const claims = await this.#parts.claim(max);
+      for (const claim of claims) this.#start(claim);
+      return claims.length > 0;
     } catch (error) {
       this.#parts.onError(error);
       return false;

@@ -6,8 +6,8 @@ export const HEARTBEAT_REFRESH_SECONDS = 3;
 export const MONITOR_SECONDS = 2;
 /** What finds waits that are over, and everything where notifications do not pass: a thousand idle workers ask 500 times a second. */
 export const POLL_MS = 2_000;
-/** While another process chooses, which takes it a few milliseconds. */
-export const CHOOSE_AGAIN_MS = 10;
+/** Taken in one transaction at most: while one worker chooses, the others wait. */
+export const CLAIMS_MAX = 8;
 /** Only after an update of Pullwright, and after a task that pg-boss gave up, is there anything to mend. */
 export const MEND_MS = 60_000;
 

@@ -8,7 +8,7 @@ import type { TaskId } from "../task.ts";
 import { Crew } from "./crew.ts";
 import { announce, CHANNEL, isOne, joined, readTicket, toTaskId, type Ticket, type Tx } from "./job.ts";
 import { ATTEMPTS_MAX, judge, judgeLost } from "./judge.ts";
-import { claimNext, isSomethingDue, leavePlaces, mendPlaces, takePlace, type Claim } from "./line.ts";
+import { claimNext, leavePlaces, mendPlaces, takePlace, type Claim } from "./line.ts";
 import * as limits from "./limits.ts";
 
 export type QueueSettings<T extends Tx> = {
@@ -129,7 +129,7 @@ export class Queue<T extends Tx> {
     await transaction(mendPlaces);
     const crew = new Crew({
       concurrency,
-      claim: async () => ((await transaction(isSomethingDue)) ? transaction(claimNext) : null),
+      claim: (max) => transaction((tx) => claimNext(tx, Math.min(max, limits.CLAIMS_MAX))),
       touch: (claims) => this.#touch(claims),
       perform: (claim, signal) => this.#perform(claim, { run, fail }, signal),
       onError,
