@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { openModels, type ModelRole } from "../../src/model/roles.ts";
+import { openLocalSetUp } from "../../src/run/open-set-up.ts";
 import { runLocal } from "../../src/run/run-local.ts";
 import { openSandbox } from "../../src/sandbox/open-sandbox.ts";
 import { requireIsolation } from "../../src/sandbox/require-isolation.ts";
@@ -33,7 +34,7 @@ async function run(checkout: string, index: number): Promise<number> {
   const parts = {
     openModels: async (role: ModelRole) => openModels({ ...settings, anthropic }, role),
     ...{ sandbox, journal, limits: settings.limits, cacheKey: `bench-${index}`, now: Date.now },
-    ...{ wantsOpinion: false, written: [] },
+    ...{ setUp: openLocalSetUp(settings), wantsOpinion: false, written: [] },
   };
   const outcome = await runLocal(parts, checkout, TASK, new AbortController().signal);
   if (outcome.kind === "refused") throw new Error("the scripted session was refused");

@@ -7,6 +7,7 @@ import { sumScores, type Score } from "../eval/score.ts";
 import { UserError } from "../failure.ts";
 import { openModels, type ModelRole } from "../model/roles.ts";
 import { renderTable } from "../ops/tables.ts";
+import { openLocalSetUp } from "../run/open-set-up.ts";
 import { runLocal } from "../run/run-local.ts";
 import { runChecks } from "../run/verify.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
@@ -54,7 +55,7 @@ async function runCase(one: Case, { sandbox, settings }: Parts): Promise<Score> 
     const parts = {
       openModels: async (role: ModelRole) => openModels(settings, role),
       ...{ sandbox, journal, limits: settings.limits, cacheKey: one.name, written: [], now: Date.now },
-      wantsOpinion: settings.secondOpinion,
+      ...{ setUp: openLocalSetUp(settings), wantsOpinion: settings.secondOpinion },
     };
     const { spend } = await runLocal(parts, root, one.task, never);
     const opening = { workspaceDir: root, readOnlyPaths: [], isReadOnly: false, limits: SANDBOX_LIMITS };

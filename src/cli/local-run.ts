@@ -8,6 +8,7 @@ import { modelKeys } from "../model-settings.ts";
 import { openModels, type ModelRole } from "../model/roles.ts";
 import { renderOutcome } from "../ops/outcome-text.ts";
 import { renderEntry } from "../ops/tables.ts";
+import { openLocalSetUp } from "../run/open-set-up.ts";
 import { redacting } from "../run/records.ts";
 import { runLocal } from "../run/run-local.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
@@ -40,6 +41,7 @@ export async function carryOut(settings: Settings, run: LocalRun): Promise<numbe
   const journal = redacting(aloud(file, { asJson, from: written.length }), keys);
   const parts = {
     openModels: async (role: ModelRole) => openModels(settings, role),
+    setUp: openLocalSetUp(settings),
     ...{ sandbox, journal, limits: settings.limits, cacheKey: id, wantsOpinion, written, now: Date.now },
   };
   const outcome = await runLocal(parts, root, task, untilInterrupted(" `pullwright resume` goes on with the run."));

@@ -87,12 +87,8 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   const { treeDir, owner, layers } = workspace;
   const written = { owner, writtenDir: layers?.upperDir ?? null };
   const bare = { workspaceDir: treeDir, ...written, readOnlyPaths: [], limits: SANDBOX_LIMITS };
-  await using ready = isReview
-    ? NOT_SET_UP
-    : await setUp(
-        { ...parts, parts: parts.setUp, opening: bare, workspace, checkout, repoId: task.repo.id, settings },
-        signal,
-      );
+  const ground = { ...parts, parts: parts.setUp, opening: bare, workspace, checkout, repoId: task.repo.id, settings };
+  await using ready = isReview && !settings.review.setup ? NOT_SET_UP : await setUp(ground, signal);
   await putBack(start, workspace, signal);
   await using log = new EgressLog(parts.journal, "agent");
   const opening = { ...bare, environment: ready.environment, egress: agentEgress(settings, parts.setUp.network, log) };

@@ -68,6 +68,8 @@ const RepoSettings = z.strictObject({
     .strictObject({
       automatic: z.boolean().default(true),
       drafts: z.boolean().default(false),
+      /** Whether the set-up runs before a review too, so that the reviewer can run tests. */
+      setup: z.boolean().default(false),
       /** May wait for the vendor's batch, up to a day, at half the price. */
       batch: z.boolean().default(false),
       /** Replies to the exact same request are kept for thirty days and then cost nothing. */

@@ -16,6 +16,7 @@ import { lazySession } from "../sandbox/lazy-session.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
+import { setUpLocally, type LocalSetUpParts } from "./local-set-up.ts";
 import { parseRepoSettings, SETTINGS_PATH } from "./repo-settings.ts";
 import { renderBrief, renderGuidance } from "./brief.ts";
 import { recordChecks } from "./verify.ts";
@@ -24,6 +25,7 @@ import { work, wordsOf, type WorkEnd } from "./work.ts";
 export type LocalParts = {
   readonly openModels: (role: ModelRole) => Promise<ModelChain>;
   readonly sandbox: Sandbox;
+  readonly setUp: LocalSetUpParts;
   readonly journal: Journal;
   readonly limits: RunLimits;
   readonly cacheKey: string;
@@ -39,11 +41,14 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
   const { journal, sandbox, written, wantsOpinion } = parts;
   const attempt = 1 + written.filter(({ kind }) => kind === "started").length;
   await journal.append({ kind: "started", attempt, goal: "local", title: text, local: { root, wantsOpinion } });
-  const opening = { workspaceDir: root, readOnlyPaths: [".git"], limits: SANDBOX_LIMITS };
-  await using session = await sandbox.open({ ...opening, isReadOnly: false });
-  await using readOnlySession = lazySession(() => sandbox.open({ ...opening, isReadOnly: true }));
   const settings = await parseRepoSettings(await readIfThere(join(root, SETTINGS_PATH)));
   const begun = readBegun(written);
+  const bare = { workspaceDir: root, readOnlyPaths: [".git"], limits: SANDBOX_LIMITS };
+  const ground = { parts: parts.setUp, sandbox, opening: bare, settings, journal, isDone: begun !== null };
+  const installed = await setUpLocally(ground, signal);
+  const opening = { ...bare, environment: installed.environment };
+  await using session = await sandbox.open({ ...opening, isReadOnly: false });
+  await using readOnlySession = lazySession(() => sandbox.open({ ...opening, isReadOnly: true }));
   const before = begun?.before ?? (await recordChecks({ journal, session, commands: settings.checks }, signal));
   const guidance = await readIfThere(join(root, "AGENTS.md"));
   const files = guidance === "" ? [] : [{ path: "AGENTS.md", text: guidance, isCut: false }];
@@ -56,7 +61,8 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
       ...{ past: { ...NO_PAST, written }, paid: readSpent(written), today: { kind: "ok" } },
       entries: async () => (await journal.read()).map(({ entry }) => entry),
       ...{ openModels: parts.openModels, limits: parts.limits, cacheKey: parts.cacheKey, now: parts.now },
-      ...{ brief: begun?.brief ?? renderBrief({ task: text, ...rest }), guidance: renderGuidance(rest.guidance) },
+      brief: begun?.brief ?? [renderBrief({ task: text, ...rest }), installed.brief].filter(Boolean).join("\n\n"),
+      guidance: renderGuidance(rest.guidance),
       opinion: wantsOpinion && enabled ? { readDiff: () => readLocalDiff(session, signal), isTested: tests } : null,
       charge: async () => ({ kind: "ok" }), // A person's own run has no ledger; the journal holds each reply's cost.
     },

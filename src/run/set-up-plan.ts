@@ -24,7 +24,8 @@ type PackageTool = {
 };
 
 /** HOME is new for each command, so what must last lies in the workspace, under a name that never becomes part of a change. */
-const KEPT = "/workspace/.pullwright-set-up";
+export const KEPT_NAME = ".pullwright-set-up";
+const KEPT = `/workspace/${KEPT_NAME}`;
 
 const NPM = "registry.npmjs.org";
 const PYPI = ["pypi.org", "files.pythonhosted.org"];
@@ -139,16 +140,19 @@ export type SetUpFacts = {
   readonly entries: readonly TreeEntry[];
 };
 
+/** Tells the files whose content decides what the set-up makes. */
+export function inputsOf({ script }: Pick<SetUpPlan, "script">): (path: string) => boolean {
+  const words = new Set(script.split(/[\s;&|'"()=]+/).map((word) => word.replace(/^\.\//, "")));
+  return (path) => words.has(path) || MANIFESTS.has(path.slice(path.lastIndexOf("/") + 1));
+}
+
 /**
  * What decides a set-up's result, as a name for it: manifests and lockfiles, files that the script names, submodules, and links, since
  * files are unpacked at places that were no links when they were packed. Bumped by hand when archives are made otherwise.
  */
 export function setUpKey(plan: SetUpPlan, { entries, ...facts }: SetUpFacts): string {
-  const words = new Set(plan.script.split(/[\s;&|'"()=]+/).map((word) => word.replace(/^\.\//, "")));
-  const inputs = entries.filter(
-    ({ path, mode }) =>
-      mode === LINK || mode === GITLINK || words.has(path) || MANIFESTS.has(path.slice(path.lastIndexOf("/") + 1)),
-  );
+  const isInput = inputsOf(plan);
+  const inputs = entries.filter(({ path, mode }) => mode === LINK || mode === GITLINK || isInput(path));
   const { script, environment } = plan;
   return createHash("sha256")
     .update(JSON.stringify([1, facts, script, environment, inputs]))

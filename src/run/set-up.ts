@@ -66,11 +66,10 @@ export async function setUp(ground: SetUpGround, signal: AbortSignal): Promise<S
   if (plan === null) return { ...NOT_SET_UP, brief: renderNetwork(hosts) };
   const { key, command, isCached, log } = await install(ground, plan, signal);
   await ground.journal.append({ kind: "set-up-finished", isCached, command });
-  const denied = allowLine("setup", log.denied);
-  const brief = [renderCommand(command), denied, renderNetwork(hosts)].filter((text) => text !== "").join("\n\n");
+  const brief = renderSetUpBrief(command, log, renderNetwork(hosts));
   // A copy that cannot be made, or is stopped with the run, is no loss: the archive is there.
   const preparing = ground.parts.cache.prepare(key, signal).catch(() => {});
-  return { environment: plan.environment, brief: `# Set-up\n\n${brief}`, [Symbol.asyncDispose]: () => preparing };
+  return { environment: plan.environment, brief, [Symbol.asyncDispose]: () => preparing };
 }
 
 type Installed = {
@@ -93,7 +92,8 @@ async function install(ground: SetUpGround, plan: SetUpPlan, signal: AbortSignal
     const wallMs = performance.now() - startedAt;
     return { command: { command: plan.title, exitCode: 0, wallMs, outputTail: "" }, isCached: true, log, key };
   }
-  const command = await runCommand(ground, { plan, secrets, log }, signal);
+  const { sandbox, opening } = ground;
+  const command = await runSetUp({ sandbox, opening, network: parts.network }, { plan, secrets, log }, signal);
   await putBackTracked(place, treeDir, signal);
   const made = await listMade(place, treeDir, signal);
   await leaveOut(place, made);
@@ -133,16 +133,12 @@ type Running = {
   readonly log: EgressLog;
 };
 
-async function runCommand(
-  ground: SetUpGround,
+export async function runSetUp(
+  { sandbox, opening, network }: Pick<SetUpGround, "sandbox" | "opening"> & Pick<SetUpParts, "network">,
   { plan, secrets, log }: Running,
   signal: AbortSignal,
 ): Promise<CommandRun> {
-  const { sandbox, opening, parts } = ground;
-  const egress: EgressPolicy = {
-    ...{ hosts: plan.hosts, bytesMax: SET_UP_BYTES_MAX },
-    ...{ network: parts.network, onDecision: log.take },
-  };
+  const egress: EgressPolicy = { hosts: plan.hosts, bytesMax: SET_UP_BYTES_MAX, network, onDecision: log.take };
   const environment = { ...plan.environment, ...secrets };
   await using session = await sandbox.open({ ...opening, isReadOnly: false, egress, environment });
   const argv = ["/bin/sh", "-e", "-c", plan.script];
@@ -156,6 +152,11 @@ async function runCommand(
 
 function exitCode(exit: ExecExit): number | null {
   return exit.kind === "exited" ? exit.code : null;
+}
+
+export function renderSetUpBrief(command: CommandRun, { denied }: EgressLog, more: string): string {
+  const parts = ["# Set-up", renderCommand(command), allowLine("setup", denied), more];
+  return parts.filter((text) => text !== "").join("\n\n");
 }
 
 function renderCommand({ command, exitCode, outputTail }: CommandRun): string {

@@ -32,7 +32,7 @@ export type Photography = {
   readonly browser: string;
 };
 
-/** A browser that starts in this sandbox, null for none. Takes a tenth of a second where there is one. */
+/** A browser in this sandbox, null for none. */
 export async function findBrowser(session: SandboxSession, signal: AbortSignal): Promise<string | null> {
   const argv = ["/bin/sh", "-c", readScript("find-browser.sh")];
   const { exit, stdout } = await session.exec(

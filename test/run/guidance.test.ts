@@ -47,10 +47,10 @@ test("repository settings have defaults", async () => {
     second_opinion: { enabled: true, tests: false },
     limits: {},
     network: { setup: [], agent: [], registries: true },
-    review: { automatic: true, drafts: false, batch: false, cache: false },
+    review: { automatic: true, drafts: false, setup: false, batch: false, cache: false },
   });
   expect((await parseRepoSettings("checks: [npm test]\nlimits: { usd: 2 }\n")).checks).toEqual(["npm test"]);
-  const review = { automatic: true, drafts: false, batch: true, cache: true };
+  const review = { automatic: true, drafts: false, setup: false, batch: true, cache: true };
   expect((await parseRepoSettings("review: { batch: true, cache: true }\n")).review).toEqual(review);
 });
 

@@ -93,3 +93,58 @@ test("an agent whose repository names hosts reaches for others in vain, and that
   expect(observed[0]).toContain("egress denied by policy: evil.example:80: not on the list");
   expect(observed[1]).toContain("Could not resolve host");
 });
+
+const looks = "cat deps/x; touch deps/y 2>/dev/null || echo closed; env | grep -c REGISTRY_TOKEN; true";
+const reviews: Script = {
+  conversations: [
+    {
+      name: "review",
+      match: ["Review pull request"],
+      turns: [
+        { do: [{ do: "shell", command: looks }] },
+        { do: [{ do: "call", tool: "report", input: { summary: "Fine.", findings: [] } }] },
+      ],
+    },
+    {
+      name: "issue",
+      match: ["It says `Helo`"],
+      turns: [{ do: [{ do: "call", tool: "report", input: { title: "Nothing", summary: "Nothing to do." } }] }],
+    },
+  ],
+};
+
+test.each([true, false])(
+  "a review finds what a set-up made where the settings say so (%s), and nobody else's",
+  async (wants) => {
+    const settings = `setup: 'mkdir deps && echo here >deps/x'\nreview: { setup: ${wants} }\n`;
+    const files = { ...(await readTree(join(STORY, "repo"))), ".github/agent.yml": settings };
+    const env = { PULLWRIGHT_SETUP_ENV: "REGISTRY_TOKEN", REGISTRY_TOKEN: TOKEN };
+    await using world = await World.open({ wire: "anthropic", script: reviews, files, env });
+    // The branch's own set-up, which starts from the very same files.
+    await world.labelIssue(ISSUE);
+    await world.ended(1);
+    const change = { "notes.md": "Words alone.\n" };
+    await world.github.commitFiles(REPO, "topic", { login: "ada", message: "One", files: change, from: "main" });
+    const pull = { ...AT, title: "Notes", head: "topic", base: "main", body: "" };
+    const { number } = (await world.as("ada").pulls.create(pull)).data;
+    await world.ended(2);
+    await world.as("ada").issues.createComment({ ...AT, issue_number: number, body: "/agent review" });
+    const [again, first] = await world.ended(3);
+    const told = await Promise.all(
+      [first, again].map(async (task) => {
+        const entries = task ? (await readTaskJournal(world.store.database, task.id)).map(({ entry }) => entry) : [];
+        const seen = entries.flatMap((entry) => (entry.kind === "tool-observed" ? [entry.observation.text] : []))[0];
+        const setUps = entries.flatMap((entry) => (entry.kind === "set-up-finished" ? [entry.isCached] : []));
+        return { goal: task?.goal, setUps, seen };
+      }),
+    );
+    const seen = wants
+      ? "Exit status 0\nhere\nclosed\n0\n"
+      : "Exit status 0\ncat: deps/x: No such file or directory\nclosed\n0\n";
+    expect(told).toEqual([
+      { goal: "review", setUps: wants ? [false] : [], seen },
+      { goal: "review", setUps: wants ? [true] : [], seen },
+    ]);
+  },
+  120_000,
+);
