@@ -28,9 +28,11 @@ export function renderProgress(
 function renderWorking(entries: readonly RecordedEntry[], facts: ProgressFacts): string {
   const startedAt = entries.find(({ entry }) => entry.kind === "started")?.at ?? facts.now;
   const spent = entries.reduce((sum, { entry }) => sum + costOf(entry), 0);
-  const turns = entries.filter(({ entry }) => entry.kind === "model-replied").length;
-  const plan = entries.findLast(({ entry }) => entry.kind === "plan-updated")?.entry;
-  const called = entries.findLast(({ entry }) => entry.kind === "tool-called")?.entry;
+  const anew = entries.findLastIndex(({ entry }) => entry.kind === "restarted");
+  const own = entries.slice(anew + 1);
+  const turns = own.filter(({ entry }) => entry.kind === "model-replied").length;
+  const plan = own.findLast(({ entry }) => entry.kind === "plan-updated")?.entry;
+  const called = own.findLast(({ entry }) => entry.kind === "tool-called")?.entry;
   const heard = entries.flatMap(({ entry }) => (entry.kind === "steered" && entry.by !== undefined ? [entry.by] : []));
   const numbers = `${duration(facts.now - startedAt)} · turn ${turns} · ${money(spent)} of at most ${money(facts.usdMax)}`;
   return join([
@@ -55,8 +57,26 @@ function renderEstimate(entries: readonly RecordedEntry[]): string {
   return ` · runs like this cost about ${money(known.medianUsd)}, the dearest ${money(known.highUsd)} (of ${known.runs})`;
 }
 
-/** Which part of a run's road the journal has reached. */
+/** Which part of a run's road the journal has reached, and how its attempt came onto it. */
 function renderStep(entries: readonly RecordedEntry[]): string {
+  const since = entries.slice(
+    Math.max(
+      0,
+      entries.findLastIndex(({ entry }) => entry.kind === "started"),
+    ),
+  );
+  const taken = since.findLast(({ entry }) => entry.kind === "resumed" || entry.kind === "restarted")?.entry;
+  switch (taken?.kind) {
+    case "resumed":
+      return `${renderReached(entries)}, resumed at turn ${taken.turn} by attempt ${taken.attempt}`;
+    case "restarted":
+      return `${renderReached(since)}; attempt ${taken.attempt} started over, because ${taken.why}`;
+    default:
+      return renderReached(since);
+  }
+}
+
+function renderReached(entries: readonly RecordedEntry[]): string {
   const kinds = new Set(entries.map(({ entry }) => entry.kind));
   if (kinds.has("second-opinion")) return "the change goes back and forth with its reviewer";
   if (kinds.has("model-replied")) return "the agent is at work";

@@ -152,9 +152,17 @@ test("the progress comment while the run goes on, at its end, and when it could 
   const push = { kind: "published", role: "push", url: "https://github.com/acme/widget/commit/cc" } as const;
   const work = { name: "0f6c2c9e8a54", patch: "diff --git a/x b/x\n" };
   const note = "`farewell` had moved while I was working.";
+  const again = { kind: "started", attempt: 2, goal: "implement", title: "x" } as const;
+  const why = "its work tree is no longer stored";
   const states = {
     "just started": renderProgress(recorded(entries.slice(0, 1)), facts, null),
     "at work": renderProgress(recorded(entries), facts, null),
+    resumed: renderProgress(
+      recorded([...entries, again, { kind: "resumed", attempt: 2, turn: 1, tree: null }]),
+      facts,
+      null,
+    ),
+    "started over": renderProgress(recorded([...entries, again, { kind: "restarted", attempt: 2, why }]), facts, null),
     "a pull request": renderProgress(recorded([...end, push, pullUrl]), facts, null),
     "a fix": renderProgress(recorded([...end, push]), facts, null),
     "a fix on a branch that had moved": renderProgress(recorded([...end, { ...push, note }]), facts, null),
