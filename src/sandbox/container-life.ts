@@ -15,8 +15,9 @@ export type Look = {
   readonly left: number;
 };
 
-/** Bash answers in a millisecond; under a fork bomb it waits its turn. */
+/** Bash answers in a millisecond; under a fork bomb it waits its turn, and at the start for a busy disk. */
 const LOOK_MS_MAX = 10_000;
+const FIRST_LOOK_MS_MAX = 60_000;
 /** The engine removes an ended container by itself, after its mounts. */
 const GONE_MS_MAX = 30_000;
 const GONE_POLL_MS = 20;
@@ -50,7 +51,7 @@ export class Container {
       // Connected before the start: what is not connected to when it begins has no input, and ends.
       const container = new Container(made, await made.attach());
       await made.start();
-      await Promise.all([container.look(), container.#find()]);
+      await Promise.all([container.look(FIRST_LOOK_MS_MAX), container.#find()]);
       return container;
     } catch (error) {
       await made.remove();
@@ -82,14 +83,15 @@ export class Container {
     this.#talk.write(`${seconds}\n`);
   }
 
-  /** Throws TransientError when it has ended or does not answer. */
-  async look(): Promise<Look> {
+  /** Throws TransientError when it has ended or does not answer in time. */
+  async look(msMax: number = LOOK_MS_MAX): Promise<Look> {
     this.#answered = Promise.withResolvers();
     this.#talk.write("look\n");
-    const silence = delay(LOOK_MS_MAX, null, { ref: false });
-    const answer = await Promise.race([this.#answered.promise, this.ended.then(() => null), silence]);
-    const found = /^(\d+) (\d+)$/.exec(answer ?? "");
-    if (found === null) throw new TransientError(`The container's keeper did not answer: ${answer ?? "(nothing)"}`);
+    const ended = this.ended.then((status) => `(ended with status ${status ?? "unknown"})`);
+    const silence = delay(msMax, `(nothing in ${msMax} ms)`, { ref: false });
+    const answer = await Promise.race([this.#answered.promise, ended, silence]);
+    const found = /^(\d+) (\d+)$/.exec(answer);
+    if (found === null) throw new TransientError(`The container's keeper did not answer as it should: ${answer}`);
     const [, processes = 0, left = 0] = found.map(Number);
     return { processes, left };
   }

@@ -2,7 +2,7 @@
  * The other sandbox: one hardened container for each session, by an engine that is there already (Docker or podman). It never falls
  * back to less; what the engine cannot isolate is not run.
  */
-import { mkdir, readFile, readlink, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, readlink, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerSettings } from "../container-settings.ts";
 import { UserError } from "../failure.ts";
@@ -10,7 +10,7 @@ import { type Bind, innerEnvironment, sandboxPath, type SandboxTools } from "./b
 import { checkContainers } from "./container-check.ts";
 import { Engine, type EngineFacts, type ImageFacts } from "./container-engine.ts";
 import { Container } from "./container-life.ts";
-import { planContainer } from "./container-plan.ts";
+import { type ContainerPlan, planContainer } from "./container-plan.ts";
 import { CONTAINER_REMEDIES, pullRemedy } from "./container-remedies.ts";
 import { ContainerRunner } from "./container-runner.ts";
 import { DiskWatch } from "./disk-watch.ts";
@@ -96,7 +96,7 @@ class Opener {
       keeper: KEEPERS[0] === name ? KEEPERS[1] : KEEPERS[0],
     });
     const runner = new ContainerRunner({
-      start: () => Container.start(engine, plan),
+      start: () => startOn(engine, plan, workspaceDir),
       environment: environmentOf(image, this.#tools, { ...way.environment, ...opening.environment }),
       ...{ readOnlyPaths, wrap: way.wrap, user: name, limits },
       disk: new DiskWatch([opening.writtenDir ?? workspaceDir, stateDir], limits, workspaceDir),
@@ -120,6 +120,18 @@ class Opener {
     undo.defer(() => this.#owners.giveBack(workspaceDir));
     return { uid: taken, gid: taken };
   }
+}
+
+/** An engine with mounts of its own would show an empty folder where an overlay is mounted. Only root sees through its eyes. */
+async function startOn(engine: Engine, plan: ContainerPlan, workspaceDir: string): Promise<Container> {
+  const container = await Container.start(engine, plan);
+  const [ours, theirs] = await Promise.all([
+    stat(workspaceDir),
+    stat(`/proc/${container.pid}/root/workspace`).catch(() => null),
+  ]);
+  if (theirs === null || (ours.dev === theirs.dev && ours.ino === theirs.ino)) return container;
+  await container.end();
+  throw new UserError(`The container engine shows another folder as the workspace. ${CONTAINER_REMEDIES.files}`);
 }
 
 /** Single files: all else of /etc is the image's. The engine would put in the host's names and name servers. */

@@ -1,7 +1,8 @@
 /** What a container alone can get wrong: its life, its keeper, and an engine that does not do as it should. */
+import { execa } from "execa";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chown, lstat, mkdir, mkdtemp, readFile, readlink, rm, symlink } from "node:fs/promises";
+import { chown, lstat, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -279,6 +280,22 @@ describe.skipIf(typeof opened === "string")(suite, () => {
       await rm(other.workspaceDir, { recursive: true });
     },
   );
+
+  test.runIf(isRoot)("a workspace that is an overlay is seen, and written to where the overlay writes", async () => {
+    const base = await mkdtemp(join(tmpdir(), "pullwright-test-"));
+    const folders = ["lower", "upper", "work", "tree"].map((name) => join(base, name));
+    for (const folder of folders) await mkdir(folder);
+    const [lower = "", upper = "", work = "", tree = ""] = folders;
+    await writeFile(join(lower, "old"), "old");
+    for (const path of [lower, join(lower, "old"), upper, work]) await chown(path, 1_900_000_124, 1_900_000_124);
+    await execa("mount", ["-t", "overlay", "-o", `lowerdir=${lower},upperdir=${upper},workdir=${work}`, "none", tree]);
+    const session = await openSession({ driver, workspaceDir: tree, owner: 1_900_000_124 });
+    expect((await session.bash("cat old; echo new >old; ls")).stdout).toBe("oldold\n");
+    await session.session[Symbol.asyncDispose]();
+    await execa("umount", [tree]);
+    expect(await readFile(join(upper, "old"), "utf8")).toBe("new\n");
+    await rm(base, { recursive: true });
+  });
 
   test("the settings choose the driver", () => {
     const chosen = { sandboxDriver: "container", sandboxTools: [], sandboxContainer: settings } as const;
