@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes this checkout ready to run on Debian 12 (or a relative with apt): system packages, node modules, a check.
 # Safe to run again: what is there already is left alone, and the network is asked only for what is missing.
+# With --with-docker, or in CI (the variable CI is set), also an engine for the container sandbox and its tests: 65 MB to fetch.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -39,6 +40,16 @@ install_packages() {
   done
 }
 
+# Only the tests need it; where it cannot be had they say that they are skipped.
+install_engine() {
+  if command -v dockerd >/dev/null 2>&1; then return; fi
+  if ! command -v apt-get >/dev/null 2>&1 || { [ "$(id -u)" -ne 0 ] && ! sudo -n true >/dev/null 2>&1; }; then
+    say "no engine for the container sandbox: docker.io cannot be installed here; its tests will be skipped"
+    return
+  fi
+  (install_packages "docker.io ") || say "no engine for the container sandbox: docker.io was not installed; its tests will be skipped"
+}
+
 # npm writes its own lock file last; newer than ours means that nothing changed since. `npm ci` deletes the folder first,
 # so it must not run needlessly under a server that is up.
 install_modules() {
@@ -72,6 +83,8 @@ packages=$(missing_packages)
 if [ -n "$packages" ]; then install_packages "$packages"; fi
 packages=$(missing_packages)
 [ -z "$packages" ] || fail "still missing after installation: $packages"
+
+if [ "${1:-}" = --with-docker ] || [ -n "${CI:-}" ]; then install_engine; fi
 
 install_modules
 version=$(node_modules/.bin/node --version 2>/dev/null) || fail "node_modules/.bin/node does not run; delete node_modules and try again"
