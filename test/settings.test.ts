@@ -13,6 +13,17 @@ test("nothing set gives defaults, and empty variables count as nothing", () => {
   expect(settings.limits).toEqual({ turnsMax: 100, wallMsMax: 30 * 60_000, usdMax: 5 });
 });
 
+test("the container sandbox has an image, an engine on this machine, and a runtime where one is named", () => {
+  const chosen = { PULLWRIGHT_SANDBOX: "container", PULLWRIGHT_SANDBOX_IMAGE: "ghcr.io/acme/build@sha256:0123" };
+  const image = chosen.PULLWRIGHT_SANDBOX_IMAGE;
+  expect(readSettings(chosen).sandboxContainer).toEqual({ image, runtime: null, socketPath: "/var/run/docker.sock" });
+  const host = { DOCKER_HOST: "unix:///run/podman/podman.sock", PULLWRIGHT_SANDBOX_RUNTIME: "runsc" };
+  expect(readSettings({ ...chosen, ...host }).sandboxContainer).toEqual({
+    ...{ image, runtime: "runsc", socketPath: "/run/podman/podman.sock" },
+  });
+  expect(readSettings({ PULLWRIGHT_SANDBOX_IMAGE: image }).sandboxContainer).toBeNull();
+});
+
 test.each([
   [{ PORT: "high" }, "PORT"],
   [{ DATABASE_URL: "mysql://x" }, "DATABASE_URL: must start with postgres://"],
@@ -27,6 +38,12 @@ test.each([
   [{ PULLWRIGHT_ALERT_URL: "http://hooks.example.com/x" }, "PULLWRIGHT_ALERT_URL must be https"],
   [{ PULLWRIGHT_ALERT_URL: "http://127.example.com/x" }, "PULLWRIGHT_ALERT_URL must be https"],
   [{ PULLWRIGHT_SETUP_ENV: "NPM TOKEN" }, "PULLWRIGHT_SETUP_ENV: must be names"],
+  [{ PULLWRIGHT_SANDBOX: "container" }, "needs PULLWRIGHT_SANDBOX_IMAGE"],
+  [{ PULLWRIGHT_SANDBOX: "container", PULLWRIGHT_SANDBOX_IMAGE: "a b" }, "PULLWRIGHT_SANDBOX_IMAGE: must be an image"],
+  [
+    { PULLWRIGHT_SANDBOX: "container", PULLWRIGHT_SANDBOX_IMAGE: "a", DOCKER_HOST: "tcp://10.0.0.1:2375" },
+    "DOCKER_HOST=tcp://10.0.0.1:2375 cannot be used",
+  ],
   [{ PULLWRIGHT_SETUP_ENV: "NPM_TOKEN" }, "names NPM_TOKEN, which is not set"],
   [{ PULLWRIGHT_SETUP_ENV: "NPM_TOKEN", NPM_TOKEN: "short" }, "names NPM_TOKEN, which is not set, shorter than 8"],
   [{ PULLWRIGHT_SETUP_ENV: "ANTHROPIC_API_KEY", ANTHROPIC_API_KEY: "sk-ant-x-0123456789" }, "is Pullwright's own"],
