@@ -45,7 +45,7 @@ export function decide(event: RepoEvent, rules: Rules): Decision {
       return start(event, {
         goal: "implement",
         origin: { kind: "label" },
-        key: `${event.thread.number}:${event.labeledAt}`,
+        asked: event.labeledAt,
       });
     case "comment-created":
       return decideComment(event, rules);
@@ -55,7 +55,7 @@ export function decide(event: RepoEvent, rules: Rules): Decision {
       return start(event, {
         goal: "review",
         origin: { kind: "automatic" },
-        key: `${event.thread.number}:${event.headSha}`,
+        asked: event.headSha,
         headSha: event.headSha,
         headAt: event.updatedAt,
       });
@@ -79,7 +79,7 @@ function decideComment(event: Extract<RepoEvent, { kind: "comment-created" }>, r
   return start(event, {
     goal: goal.goal,
     origin: { kind: "command", comment: event.comment },
-    key: `${event.comment.kind}:${event.comment.id}`,
+    asked: `${event.comment.kind}:${event.comment.id}`,
     instruction: command.text,
   });
 }
@@ -111,20 +111,25 @@ function isVerb(verb: string): boolean {
 type Start = {
   readonly goal: Goal;
   readonly origin: TaskOrigin;
-  readonly key: string;
+  /** What tells this request from the next of its kind: when, in which comment, of which head. */
+  readonly asked: string;
   readonly instruction?: string;
   readonly headSha?: string;
   readonly headAt?: string;
 };
 
-/** The key names the request itself, so that the same one heard twice (a redelivery with a new id) is one task. */
-function start(event: RepoEvent, { goal, origin, key, instruction = "", headSha, headAt }: Start): Decision {
+/**
+ * The key is the meaning of the request: event, repository, thread, asker, command, and which one. So the same one heard twice (a
+ * redelivery with a new id, a sweep) is one task. Nobody asks for an automatic review: whoever opened, pushed or reopened, it is one.
+ */
+function start(event: RepoEvent, { goal, origin, asked, instruction = "", headSha, headAt }: Start): Decision {
   const { repo, thread, text, actor } = event;
-  const prefix = { label: "label", command: "comment", automatic: "review" }[origin.kind];
+  const kind = { label: "label", command: "comment", automatic: "review" }[origin.kind];
+  const asker = origin.kind === "automatic" ? "-" : actor.id;
   return {
     kind: "start",
     request: {
-      key: `${prefix}:${repo.id}:${key}`,
+      key: [kind, repo.id, thread.number, asker, goal, asked].join(":"),
       goal,
       repo,
       thread,

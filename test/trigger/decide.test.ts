@@ -10,7 +10,7 @@ test("the label on an issue asks for a pull request", () => {
   expect(decide(event, RULES)).toEqual({
     kind: "start",
     request: {
-      key: "label:70:3:2026-11-21T00:00:00Z",
+      key: "label:70:3:1:implement:2026-11-21T00:00:00Z",
       goal: "implement",
       repo,
       thread,
@@ -31,7 +31,7 @@ const inThread: RepoEvent = {
 
 const STARTS: readonly [name: string, event: RepoEvent, request: Partial<TaskRequest>][] = [
   ["the label in another case", issueLabeled({ label: "Agent" }), { goal: "implement" }],
-  ["/agent on an issue", comment("/agent"), { goal: "implement", key: "comment:70:conversation:9" }],
+  ["/agent on an issue", comment("/agent"), { goal: "implement", key: "comment:70:3:1:implement:conversation:9" }],
   ["/agent implement", comment("/agent implement with care"), { goal: "implement", instruction: "with care" }],
   ["/agent fix", comment("/agent fix it", "pull"), { goal: "fix", instruction: "it", headSha: null }],
   [
@@ -39,7 +39,7 @@ const STARTS: readonly [name: string, event: RepoEvent, request: Partial<TaskReq
     inThread,
     {
       goal: "fix",
-      key: "comment:70:review-thread:11",
+      key: "comment:70:4:1:fix:review-thread:11",
       origin: { kind: "command", comment: { kind: "review-thread", id: 11, rootId: 10 } },
     },
   ],
@@ -50,7 +50,7 @@ const STARTS: readonly [name: string, event: RepoEvent, request: Partial<TaskReq
     pullUpdated(),
     {
       goal: "review",
-      key: `review:70:4:${"a".repeat(40)}`,
+      key: `review:70:4:-:review:${"a".repeat(40)}`,
       headSha: "a".repeat(40),
       origin: { kind: "automatic" },
     },
@@ -105,3 +105,35 @@ test("drafts are reviewed where the rules say so, and nothing is where reviews a
     reason: "automatic reviews are off",
   });
 });
+
+const eve = { id: 3, login: "eve", isBot: false };
+const SAME: readonly [name: string, one: RepoEvent, other: RepoEvent][] = [
+  ["the same label event", issueLabeled(), issueLabeled()],
+  ["the same comment", comment("/agent fix", "pull"), comment("/agent fix", "pull")],
+  ["a head that was opened by one and reopened by another", pullUpdated(), { ...pullUpdated(), actor: eve }],
+];
+const OTHER: typeof SAME = [
+  ["the label put on again", issueLabeled(), issueLabeled({ labeledAt: "2026-11-21T00:00:01Z" })],
+  ["the label put on by another person", issueLabeled(), { ...issueLabeled(), actor: eve }],
+  [
+    "another comment",
+    comment("/agent fix", "pull"),
+    { ...comment("/agent fix", "pull"), comment: { kind: "conversation", id: 10 } },
+  ],
+  ["another head", pullUpdated(), pullUpdated({ headSha: "b".repeat(40) })],
+  ["a label and a command", issueLabeled(), comment("/agent")],
+];
+
+test.each(SAME)("%s is one task, however often it is heard", (_name, one, other) => {
+  expect(keyOf(one)).toBe(keyOf(other));
+});
+
+test.each(OTHER)("%s is a task of its own", (_name, one, other) => {
+  expect(keyOf(one)).not.toBe(keyOf(other));
+});
+
+function keyOf(event: RepoEvent): string {
+  const decision = decide(event, RULES);
+  if (decision.kind !== "start") throw new Error(`no task: ${decision.kind}`);
+  return decision.request.key;
+}
