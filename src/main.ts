@@ -113,6 +113,7 @@ export async function startServer(settings: Settings, store: Store, log: Logger)
 export async function startWorker(settings: Settings, store: Store, log: Logger): Promise<void> {
   const parts = await openRunParts(settings, store.database, log);
   await Workspace.sweep(parts.runsDir);
+  await parts.mirrors.sweep();
   const { database, queue } = store;
   const { alertUrl } = settings;
   const webUrl = webUrlOf(requireGitHub(settings).apiUrl);

@@ -1,12 +1,13 @@
 /** One bare mirror per repository and machine, so that a run fetches only what is new. It holds no remote and no credential. */
-import { mkdir, rm, utimes } from "node:fs/promises";
+import { mkdir, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { GitAccess } from "../forge/forge.ts";
-import { lockExclusive, tryShared } from "../file-lock.ts";
+import { lockExclusive, tryExclusive, tryShared } from "../file-lock.ts";
 import type { RepoRef } from "../repo-event.ts";
 import { BLOBLESS_KILOBYTES_MIN, fillCommits, isBlobless, makeBlobless, promisedFrom } from "./blobless.ts";
 import { git, GitError, gitOverNetwork } from "./git.ts";
 import { evictMirrors, isThere } from "./evict.ts";
+import { unmountBelow } from "./overlay.ts";
 import { rebuildMirror } from "./rebuild.ts";
 import { warmCheckout } from "./warm-checkout.ts";
 
@@ -85,7 +86,26 @@ export class Mirrors {
     const sha = await resolveCommit(mirror, `refs/heads/${repo.defaultBranch}`);
     await fillCommits(mirror, [sha], access, signal);
     const scratchDir = join(this.#dir, `${repo.id}.probe`);
-    await warmCheckout({ mirror, sha, scratchDir }, signal);
+    const probing = tryExclusive(`${scratchDir}.turn`);
+    if (probing === null) return; // Another worker of this machine is at it.
+    try {
+      await warmCheckout({ mirror, sha, scratchDir }, signal);
+    } finally {
+      probing.release();
+    }
+  }
+
+  /** Unmounts and removes what a worker left that was killed while it tried whether overlays can be mounted. */
+  async sweep(): Promise<void> {
+    const names = await readdir(this.#dir).catch(() => []);
+    for (const name of names.filter((each) => each.endsWith(".probe"))) {
+      const path = join(this.#dir, name);
+      const probing = tryExclusive(`${path}.turn`);
+      if (probing === null) continue;
+      await unmountBelow(path);
+      await rm(path, { recursive: true, force: true });
+      probing.release();
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { type FileLock, lockExclusive, tryExclusive } from "../file-lock.ts";
 import { pickUid } from "../sandbox/owner.ts";
 import { type GitPlace } from "./git.ts";
 import { gitPipe } from "./git-pipe.ts";
+import { endProcessesIn } from "./left-git.ts";
 import type { Mirror } from "./mirror.ts";
 import { overlayDirs, tryOverlay, unmountBelow } from "./overlay.ts";
 import { giveTo } from "./ownership.ts";
@@ -117,6 +118,7 @@ export class Workspace implements AsyncDisposable {
     for (const name of new Set(names.filter((id) => id !== undefined))) {
       const lock = await inTurn(runsDir, () => tryExclusive(join(runsDir, `${name}.lock`)));
       if (lock === null) continue;
+      await endProcessesIn(join(runsDir, name));
       await removeRun(join(runsDir, name));
       lock.release();
     }
