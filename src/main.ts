@@ -29,7 +29,7 @@ import { openDatabase, type Database, type Sql } from "./store/database.ts";
 import { knownDeliveries } from "./store/deliveries.ts";
 import { expire } from "./store/expire.ts";
 import { beginSweep, endSweep } from "./store/sweeps.ts";
-import { finishTask, markRunning, readTask } from "./store/tasks.ts";
+import { countVainAttempts, finishTask, markRunning, readTask } from "./store/tasks.ts";
 import type { Rules } from "./trigger/decide.ts";
 import { pullwrightApp, type Accept } from "./webhook/app.ts";
 import { sweepDeliveries } from "./webhook/sweep.ts";
@@ -133,12 +133,15 @@ export async function startWorker(settings: Settings, store: Store, log: Logger)
   await queue.work({
     concurrency: settings.concurrency,
     run: (taskId, { leaving }, signal) => runQueued({ ...parts, leaving }, database, taskId, signal),
+    lostInRow: (taskId) => countVainAttempts(database, taskId),
     fail: async (taskId, message, cause) => {
       log.error({ taskId, err: cause }, "run failed");
       const task = await readTask(database, taskId);
-      if (task === null || task.attempt === 0) return;
-      await failTask(parts, withRecords(parts, database, task, task.attempt), message);
-      await finishTask(database, { taskId, attempt: task.attempt, state: "failed" });
+      // A task may be given up before any attempt at it could be written down.
+      const attempt = task?.attempt || (await markRunning(database, taskId));
+      if (task === null || attempt === null) return;
+      await failTask(parts, withRecords(parts, database, task, attempt), message);
+      await finishTask(database, { taskId, attempt, state: "failed" });
     },
   });
   log.info({ concurrency: settings.concurrency, sandbox: parts.sandbox.driver }, "working on tasks");

@@ -7,7 +7,7 @@ import { PgBoss } from "pg-boss";
 import type { TaskId } from "../task.ts";
 import { Crew } from "./crew.ts";
 import { announce, CHANNEL, isOne, joined, readTicket, toTaskId, type Ticket, type Tx } from "./job.ts";
-import { ATTEMPTS_MAX, judge, judgeLost } from "./judge.ts";
+import { ATTEMPTS_MAX, judge, judgeLost, type Verdict } from "./judge.ts";
 import { claimNext, leavePlaces, mendPlaces, takePlace, type Claim } from "./line.ts";
 import * as limits from "./limits.ts";
 
@@ -54,6 +54,8 @@ export type Work = {
   readonly concurrency: number;
   /** `signal` is aborted when the task was cancelled or taken from us; what the run does after that counts for nothing. */
   readonly run: (taskId: TaskId, turn: Turn, signal: AbortSignal) => Promise<void>;
+  /** How many workers in a row were lost at it with nothing new to show, asked when many were lost in all; missing, all of them. */
+  readonly lostInRow?: (taskId: TaskId) => Promise<number>;
   /** Ends the task and tells the asker. Called once per task, again only when it throws. */
   readonly fail: (taskId: TaskId, message: string, cause: unknown) => Promise<void>;
 };
@@ -124,14 +126,14 @@ export class Queue<T extends Tx> {
   }
 
   /** Starts to take tasks, `concurrency` at once, and returns; `stop` ends it. */
-  async work({ concurrency, run, fail }: Work): Promise<void> {
+  async work({ concurrency, ...work }: Work): Promise<void> {
     const { transaction, listen, onError } = this.#settings;
     await transaction(mendPlaces);
     const crew = new Crew({
       concurrency,
       claim: (max) => transaction((tx) => claimNext(tx, Math.min(max, limits.CLAIMS_MAX))),
       touch: (claims) => this.#touch(claims),
-      perform: (claim, signal) => this.#perform(claim, { run, fail }, signal),
+      perform: (claim, signal) => this.#perform(claim, work, signal),
       onError,
     });
     this.#crew = crew;
@@ -184,30 +186,35 @@ export class Queue<T extends Tx> {
     return new Set(ids.map(String));
   }
 
-  async #perform(claim: Claim, { run, fail }: Pick<Work, "run" | "fail">, lost: AbortSignal): Promise<void> {
+  async #perform(claim: Claim, { run, fail, lostInRow }: Omit<Work, "concurrency">, lost: AbortSignal): Promise<void> {
     const taskId = toTaskId(claim.id);
     const signal = AbortSignal.any([lost, this.#stopping.signal]);
     const { failures, handedOver } = readTicket(claim.data);
-    const attempt = failures + 1;
-    const losses = claim.retryCount - failures - handedOver;
-    let verdict = judgeLost({ taskId, runs: losses });
+    const lostInAll = claim.retryCount - failures - handedOver;
+    let verdict: Verdict;
     let cause: unknown = null;
-    if (losses < limits.LOST_MAX) {
-      const turn = { retryCount: claim.retryCount, isLast: attempt >= ATTEMPTS_MAX, leaving: this.#leaving.signal };
-      try {
+    try {
+      const lostInVain = lostInAll < limits.LOST_MAX ? 0 : ((await lostInRow?.(taskId)) ?? lostInAll);
+      if (lostInVain < limits.LOST_MAX && lostInAll < limits.LOST_IN_ALL_MAX) {
+        const turn = {
+          retryCount: claim.retryCount,
+          isLast: failures + 1 >= ATTEMPTS_MAX,
+          leaving: this.#leaving.signal,
+        };
         await run(taskId, turn, signal);
         return await this.#end(claim);
-      } catch (error) {
-        if (lost.aborted) return; // Cancelled, or another worker's by now: nobody waits for our verdict.
-        if (this.#stopping.signal.aborted) return this.#handOver(claim);
-        verdict = judge(error, { taskId, attempt });
-        cause = error;
       }
+      verdict = judgeLost({ taskId, runs: lostInAll });
+    } catch (error) {
+      if (lost.aborted) return; // Cancelled, or another worker's by now: nobody waits for our verdict.
+      if (this.#stopping.signal.aborted) return this.#handOver(claim);
+      verdict = judge(error, { taskId, attempt: failures + 1 });
+      cause = error;
     }
     if (verdict.kind === "wait") return this.#handOver(claim, verdict.afterMs);
     if (verdict.kind === "retry") {
       this.#settings.onError(cause);
-      return this.#giveBack(claim, { ticket: { failures: attempt, handedOver }, afterMs: verdict.afterMs });
+      return this.#giveBack(claim, { ticket: { failures: failures + 1, handedOver }, afterMs: verdict.afterMs });
     }
     try {
       await fail(taskId, verdict.message, cause);

@@ -88,6 +88,17 @@ export async function finishTask(
   return rows.length === 1;
 }
 
+/** How many of its last attempts came to no reply, observation or end that was not there before. */
+export async function countVainAttempts(sql: Sql, id: TaskId): Promise<number> {
+  const [row] = await sql.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM pullwright.runs r WHERE r.task_id = $1 AND r.attempt > coalesce((
+       SELECT max(j.attempt) FROM pullwright.journal j WHERE j.task_id = $1
+         AND j.kind IN ('model-replied', 'summarised', 'tool-observed', 'finished', 'published')), 0)`,
+    [id],
+  );
+  return row?.count ?? 0;
+}
+
 export type Attempt = { readonly taskId: TaskId; readonly attempt: number };
 
 /** Ask before each write to the forge: another worker may have taken the task over. */

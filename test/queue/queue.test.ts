@@ -303,6 +303,32 @@ test("a task that took down five workers is not given a sixth, and its asker is 
   expect(await told.promise).toContain("lost 5 times");
 });
 
+test("a task whose lost workers each got further with it is given a next one, up to a limit", async () => {
+  await using world = await openQueueWorld();
+  const lose = async (id: string, times: number) => {
+    const change = "UPDATE pgboss.job SET retry_count = $2, started_on = now(), state = 'retry' WHERE id = $1";
+    await world.database.query(change, [id, times - 1]);
+  };
+  const [further, stuck, endless] = [await world.accept(), await world.accept(), await world.accept()];
+  await lose(further.id, 12);
+  await lose(stuck.id, 12);
+  await lose(endless.id, 100);
+  const ends = new Map<string, string>();
+  const all = Promise.withResolvers<void>();
+  const end = async (id: string, how: string) => {
+    ends.set(id, how);
+    if (ends.size === 3) all.resolve();
+  };
+  await world.queue.work({
+    concurrency: 3,
+    lostInRow: async (id) => (id === stuck.id ? 5 : 4),
+    run: (id) => end(id, "run"),
+    fail: (id) => end(id, "failed"),
+  });
+  await all.promise;
+  expect([further, stuck, endless].map(({ id }) => ends.get(id))).toEqual(["run", "failed", "failed"]);
+});
+
 test("the queue counts what waits and what runs", async () => {
   await using world = await openQueueWorld();
   const started = Promise.withResolvers<void>();

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import type { JournalEntry } from "../../src/journal.ts";
+import { postgresJournal } from "../../src/store/journal.ts";
 import { openTestDatabase } from "../database.ts";
 import {
+  countVainAttempts,
   findRun,
   finishTask,
   insertTask,
@@ -113,4 +116,23 @@ test("a delivery is recorded once, and one that repeats a request points to its 
   expect(await listDeliveries(database, { limit: 5 })).toMatchObject([
     { guid: "g-1", decision: "duplicate", taskId: id },
   ]);
+});
+
+test("attempts that came to nothing are counted from the last one that got further", async () => {
+  await using opened = await openTestDatabase();
+  const { database } = opened;
+  const { taskId } = await startedTask(database);
+  const write = async (attempt: number, entry: JournalEntry) => {
+    await postgresJournal(database, { taskId, attempt, now: Date.now }).append(entry);
+  };
+  await write(1, { kind: "started", attempt: 1, goal: "fix", title: "T" });
+  await markRunning(database, taskId);
+  expect(await countVainAttempts(database, taskId)).toBe(2);
+  const command = { command: "true", exitCode: 0, wallMs: 1, outputTail: "" };
+  await write(2, { kind: "verified", command });
+  expect(await countVainAttempts(database, taskId)).toBe(2);
+  await write(2, { kind: "published", role: "push", url: "https://github.com/octo/shop" });
+  expect(await countVainAttempts(database, taskId)).toBe(0);
+  await markRunning(database, taskId);
+  expect(await countVainAttempts(database, taskId)).toBe(1);
 });
