@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { Player } from "./player.ts";
 import { readScript, type Script } from "./script.ts";
-import { serve, type RecordedRequest } from "./serve.ts";
+import { serve, type RecordedRequest, type WholeReply } from "./serve.ts";
 
 export type { Script } from "./script.ts";
 export type { RecordedRequest } from "./serve.ts";
@@ -17,6 +17,8 @@ export type Models = AsyncDisposable & {
   readonly openaiBaseUrl: string;
   readonly compatibleBaseUrl: string;
   readonly requests: readonly RecordedRequest[];
+  /** What would have to be paid; no batches. */
+  readonly replies: readonly WholeReply[];
   /** Also forgets which faults were played, and the prompt caches. */
   setScript(script: Script): void;
   close(): Promise<void>;
@@ -32,8 +34,10 @@ export async function startModels(options: { port?: number; host?: string; scrip
     requests.push(request);
     if (requests.length > REQUESTS_MAX) requests.shift();
   };
+  const replies: WholeReply[] = [];
+  const answered = (reply: WholeReply) => void replies.push(reply);
   const server = createServer((request, response) => {
-    void serve({ request, response, player, record });
+    void serve({ request, response, player, record, answered });
   });
   server.listen(options.port ?? 0, options.host ?? "127.0.0.1");
   await once(server, "listening");
@@ -54,6 +58,7 @@ export async function startModels(options: { port?: number; host?: string; scrip
     openaiBaseUrl: `${url}/v1`,
     compatibleBaseUrl: `${url}/v1`,
     requests,
+    replies,
     setScript: (script) => {
       player = new Player(readScript(script));
     },

@@ -27,6 +27,9 @@ export type RecordedRequest = {
   readonly status: number;
 };
 
+/** A reply that left us whole: its vendor would have it paid, whether or not anybody read it. */
+export type WholeReply = { readonly at: number; readonly conversation: string; readonly turn: number };
+
 type Route = { readonly wire: Wire; readonly does: "reply" | "count"; readonly readAsk: (body: unknown) => Ask };
 
 const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
@@ -49,10 +52,11 @@ type Exchange = {
   readonly response: ServerResponse;
   readonly player: Player;
   readonly record: (request: RecordedRequest) => void;
+  readonly answered: (reply: WholeReply) => void;
 };
 
 /** Never rejects. */
-export async function serve({ request, response, player, record }: Exchange): Promise<void> {
+export async function serve({ request, response, player, record, answered }: Exchange): Promise<void> {
   if (request.url === "/google/token") return sendJson(response, 200, googleToken);
   if (isBatchCall(request.url ?? "")) return serveBatch({ request, response, player, record });
   const path = (request.url ?? "/").replace(/\?.*$/s, "");
@@ -77,6 +81,11 @@ export async function serve({ request, response, player, record }: Exchange): Pr
       return;
     }
     scene = player.findScene(wire, ask);
+    const { conversation, index, fault } = scene;
+    response.once("finish", () => {
+      if (response.statusCode === 200 && !CUTTING.has(fault?.kind))
+        answered({ at: Date.now(), conversation, turn: index });
+    });
     await play({ wire, ask, scene, player, response, note }, leaving.signal);
   } catch (error) {
     if (leaving.signal.aborted || response.headersSent) {
@@ -88,6 +97,9 @@ export async function serve({ request, response, player, record }: Exchange): Pr
     sendRefusal(response, wire, refusal);
   }
 }
+
+/** After these, what was sent is no reply. */
+const CUTTING: ReadonlySet<string | undefined> = new Set(["stall", "drop", "error-event", "truncate"]);
 
 type Playing = {
   readonly wire: Wire;
