@@ -196,12 +196,8 @@ export class Queue<T extends Tx> {
     try {
       const lostInVain = lostInAll < limits.LOST_MAX ? 0 : ((await lostInRow?.(taskId)) ?? lostInAll);
       if (lostInVain < limits.LOST_MAX && lostInAll < limits.LOST_IN_ALL_MAX) {
-        const turn = {
-          retryCount: claim.retryCount,
-          isLast: failures + 1 >= ATTEMPTS_MAX,
-          leaving: this.#leaving.signal,
-        };
-        await run(taskId, turn, signal);
+        const isLast = failures + 1 >= ATTEMPTS_MAX;
+        await run(taskId, { retryCount: claim.retryCount, isLast, leaving: this.#leaving.signal }, signal);
         return await this.#end(claim);
       }
       verdict = judgeLost({ taskId, runs: lostInAll });
