@@ -12,6 +12,7 @@ import { Writable } from "node:stream";
 import { rgPath } from "@vscode/ripgrep";
 import { bubblewrapArguments, FD, sandboxPath } from "../src/sandbox/bubblewrap-arguments.ts";
 import { bubblewrapSandbox } from "../src/sandbox/bubblewrap.ts";
+import { containerSandbox } from "../src/sandbox/container.ts";
 import { writeEtcFolder } from "../src/sandbox/etc-folder.ts";
 import { bindTools, readTopLevel } from "../src/sandbox/host-paths.ts";
 import { hostSandbox } from "../src/sandbox/host.ts";
@@ -21,6 +22,7 @@ import { limitedCommand } from "../src/sandbox/resource-limits.ts";
 import type { Sandbox, SandboxSession } from "../src/sandbox/sandbox.ts";
 import { seccompFilter } from "../src/sandbox/seccomp.ts";
 import { openByteFiles } from "../src/tools/byte-files.ts";
+import { openTestEngine } from "../test/sandbox/container-engine.ts";
 
 const ROUNDS = Number(process.argv[2] ?? 100);
 const COMMANDS = 500;
@@ -43,7 +45,14 @@ const dir = await mkdtemp(join(tmpdir(), "pullwright-bench-"));
 stack.defer(() => rm(dir, { recursive: true, force: true }));
 await chmod(dir, 0o755);
 const bare = await openBare();
-const drivers = [bubblewrapSandbox(TOOLS), hostSandbox(TOOLS)];
+const engine = await openTestEngine();
+if (typeof engine === "string") console.log(`without the container driver: ${engine}`);
+else stack.use(engine);
+const drivers = [
+  bubblewrapSandbox(TOOLS),
+  hostSandbox(TOOLS),
+  ...(typeof engine === "string" ? [] : [containerSandbox(TOOLS, engine.settings)]),
+];
 const sessions = await Promise.all(drivers.map((driver) => open(driver)));
 const runs = [
   { name: "bare bubblewrap, same arguments", run: bare },
