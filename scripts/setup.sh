@@ -40,14 +40,15 @@ install_packages() {
   done
 }
 
-# Only the tests need it; where it cannot be had they say that they are skipped.
-install_engine() {
-  if command -v dockerd >/dev/null 2>&1; then return; fi
+# $1: a program, $2: the package that brings it, $3: what it is. Only the tests need it; where it cannot be had they say that they
+# are skipped.
+install_for_tests() {
+  if command -v "$1" >/dev/null 2>&1; then return; fi
   if ! command -v apt-get >/dev/null 2>&1 || { [ "$(id -u)" -ne 0 ] && ! sudo -n true >/dev/null 2>&1; }; then
-    say "no engine for the container sandbox: docker.io cannot be installed here; its tests will be skipped"
+    say "no $3: $2 cannot be installed here; its tests will be skipped"
     return
   fi
-  (install_packages "docker.io ") || say "no engine for the container sandbox: docker.io was not installed; its tests will be skipped"
+  (install_packages "$2 ") || say "no $3: $2 was not installed; its tests will be skipped"
 }
 
 # npm writes its own lock file last; newer than ours means that nothing changed since. `npm ci` deletes the folder first,
@@ -84,7 +85,12 @@ if [ -n "$packages" ]; then install_packages "$packages"; fi
 packages=$(missing_packages)
 [ -z "$packages" ] || fail "still missing after installation: $packages"
 
-if [ "${1:-}" = --with-docker ] || [ -n "${CI:-}" ]; then install_engine; fi
+if [ "${1:-}" = --with-docker ] || [ -n "${CI:-}" ]; then
+  install_for_tests dockerd docker.io "engine for the container sandbox"
+fi
+if [ "${1:-}" = --with-browser ] || [ -n "${CI:-}" ]; then
+  install_for_tests chromium-headless-shell chromium-headless-shell "browser for screenshots"
+fi
 
 install_modules
 version=$(node_modules/.bin/node --version 2>/dev/null) || fail "node_modules/.bin/node does not run; delete node_modules and try again"

@@ -1,6 +1,5 @@
 /** Tasks, deliveries and runs as lines for a terminal. Pure text. */
 import type { JournalEntry, Observation, RecordedEntry, ReplyPart } from "../journal.ts";
-import { describeImage } from "../model/image-tokens.ts";
 import { unreachable } from "../failure.ts";
 
 /** Columns padded to their widest cell, the last one left as it is. */
@@ -101,11 +100,9 @@ function renderTurning(entry: Turning): string {
   }
 }
 
-/** Their bytes are in `show --json`. */
+/** The text has said what they are; their bytes are in `show --json`. */
 function renderImages({ images = [] }: Observation): string {
-  return images
-    .map((image) => ` [${describeImage(image)}, ${Math.ceil((image.base64.length * 3) / 4096)} KiB]`)
-    .join("");
+  return images.map(({ base64 }) => ` (${Math.ceil((base64.length * 3) / 4096)} KiB)`).join("");
 }
 
 const MARKS = { pending: "·", in_progress: "▸", completed: "✓" } as const;
