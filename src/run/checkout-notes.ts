@@ -12,8 +12,10 @@ export async function describeCheckout(
   sha: string,
   { checkout }: Pick<RepoSettings, "checkout">,
 ): Promise<string> {
-  const modules = readSubmodules(await readIfThere(place, sha, ".gitmodules"));
-  const patterns = readLfsPatterns(await readIfThere(place, sha, ".gitattributes"));
+  const listed = await git(place, ["ls-tree", sha, "--", ".gitmodules", ".gitattributes"]);
+  const read = async (path: string) => (isFile(listed, path) ? git(place, ["cat-file", "blob", `${sha}:${path}`]) : "");
+  const modules = readSubmodules(await read(".gitmodules"));
+  const patterns = readLfsPatterns(await read(".gitattributes"));
   const notes = [
     ...(checkout.sparse.length === 0
       ? []
@@ -58,7 +60,7 @@ function list(names: readonly string[]): string {
   return `${shown.join(", ")}${more}`;
 }
 
-async function readIfThere(place: GitPlace, sha: string, path: string): Promise<string> {
-  const entry = await git(place, ["ls-tree", sha, "--", path]);
-  return entry.startsWith("100") ? git(place, ["cat-file", "blob", `${sha}:${path}`]) : "";
+/** Not a link, whose text would be read for it. */
+function isFile(listed: string, path: string): boolean {
+  return listed.split("\n").some((line) => line.startsWith("100") && line.endsWith(`\t${path}`));
 }

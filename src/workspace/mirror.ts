@@ -7,6 +7,7 @@ import type { RepoRef } from "../repo-event.ts";
 import { BLOBLESS_KILOBYTES_MIN, fillCommits, isBlobless, makeBlobless, promisedFrom } from "./blobless.ts";
 import { git, GitError, gitOverNetwork } from "./git.ts";
 import { evictMirrors, isThere } from "./evict.ts";
+import { gitPipe } from "./git-pipe.ts";
 import { unmountBelow } from "./overlay.ts";
 import { rebuildMirror } from "./rebuild.ts";
 import { warmCheckout } from "./warm-checkout.ts";
@@ -146,10 +147,18 @@ async function fetchInto(gitDir: string, wanted: Wanted, signal: AbortSignal) {
     ],
     { access: gitAccess, settings: promised?.settings ?? [], signal },
   );
-  // A fetch with nothing new looks at no object: that the newest tree is there says that the packs can be read.
-  const tip = `refs/heads/${repo.defaultBranch}`;
-  const known = await git(place, ["for-each-ref", "--format=%(refname)", tip], { signal });
-  if (known.trim() === tip) await git(place, ["cat-file", "-e", `${tip}^{tree}`], { signal });
+  await requireReadable(gitDir, `refs/heads/${repo.defaultBranch}`, signal);
+}
+
+/** A fetch with nothing new looks at no object: that the newest tree is there says that the packs can be read. Throws GitError. */
+async function requireReadable(gitDir: string, tip: string, signal: AbortSignal): Promise<void> {
+  const place = { gitDir, workTree: null };
+  const said = await gitPipe(place, ["cat-file", "--batch-check"], { input: `${tip}\n${tip}^{tree}\n`, signal });
+  const [commit = "", tree = ""] = said.toString().split("\n");
+  if (/^[0-9a-f]+ tree /.test(tree)) return;
+  // A new repository has no branch yet.
+  const isEmpty = commit.endsWith(" missing") && (await git(place, ["for-each-ref", tip], { signal })) === "";
+  if (!isEmpty) throw new GitError("cat-file", 1, { stderr: `${tip} cannot be read` });
 }
 
 /** Whether the forge shows the repository, its pulls included, to this very access. */
