@@ -52,6 +52,9 @@ export function toReplied(asked: Asked): Extract<JournalEntry, { kind: "model-re
 /** Output tokens of one reply, thinking included: enough for a large file in one call, little enough to stream in minutes. */
 const OUTPUT_TOKENS_MAX = 32_000;
 
+/** Of one reply, three tries of it included: the longest takes a quarter of an hour at a slow vendor. */
+const REPLY_MS_MAX = 30 * 60_000;
+
 /** Another model does not mend a request that is wrong, nor one that is too long: compaction does. */
 const STAYS: ReadonlySet<ModelFault> = new Set(["invalid-request", "window-exceeded"]);
 
@@ -87,23 +90,20 @@ export function openAsker({ models, journal, purse, switched, now }: AskerParts)
         const askedAt = now();
         try {
           const outputTokensMax = Math.min(OUTPUT_TOKENS_MAX, asked.facts.outputTokensMax);
-          const reply = await replyWithRetry(
-            asked,
-            { ...request, outputTokensMax },
-            {
-              signal,
-              onRetry: ({ reason, waitMs }) =>
-                journal.append({ kind: "model-retried", model: asked.id, reason, waitMs }),
-            },
+          const reply = await inTime(signal, (inside) =>
+            replyWithRetry(
+              asked,
+              { ...request, outputTokensMax },
+              {
+                signal: inside,
+                onRetry: ({ reason, waitMs }) =>
+                  journal.append({ kind: "model-retried", model: asked.id, reason, waitMs }),
+              },
+            ),
           );
           const cost = costUsd(reply.usage, asked.facts.prices);
           const entry = toEntry({ ...reply, turn, model: asked.id, costUsd: cost, wallMs: now() - askedAt });
-          try {
-            await journal.append(entry);
-          } finally {
-            // Also when the task is another worker's by now: the vendor has to be paid all the same.
-            await purse.pay(turn, asked.id, reply.usage, cost);
-          }
+          await record(journal, entry, () => purse.pay(turn, asked.id, reply.usage, cost));
           return entry;
         } catch (error) {
           const [next] = others;
@@ -113,6 +113,25 @@ export function openAsker({ models, journal, purse, switched, now }: AskerParts)
       }
     },
   };
+}
+
+/** Paid also when the task is another worker's by now: the vendor wants it all the same. */
+async function record(journal: Journal, entry: JournalEntry, pay: () => Promise<unknown>): Promise<void> {
+  try {
+    await journal.append(entry);
+  } finally {
+    await pay();
+  }
+}
+
+async function inTime<T>(signal: AbortSignal, ask: (inside: AbortSignal) => Promise<T>): Promise<T> {
+  const limit = AbortSignal.timeout(REPLY_MS_MAX);
+  try {
+    return await ask(AbortSignal.any([signal, limit]));
+  } catch (error) {
+    if (signal.aborted || !limit.aborted) throw error;
+    throw new ModelError("stalled", `The model took longer than ${REPLY_MS_MAX / 60_000} minutes for one reply.`);
+  }
 }
 
 /** From the model on that was switched to last; the whole chain where settings have changed since. */

@@ -15,7 +15,7 @@ import type { Purse } from "./purse.ts";
 import { readResumption, type Past, type Resumption } from "./resumption.ts";
 import { Stopped, type Inbox } from "./inbox.ts";
 import type { SystemPrompt } from "./system-prompt.ts";
-import { takeUp } from "./take-up.ts";
+import { recall, takeUp } from "./take-up.ts";
 import { spokenText, steerText, turnMessages, type Replied } from "./transcript.ts";
 import { runCalls } from "./turn.ts";
 
@@ -85,9 +85,13 @@ export class AgentRun {
     } else {
       const steer = (text: string) => this.#steer(text);
       const parts = { agent: this.#agent, resumption: this.#resumption, conversation: this.#conversation, steer };
-      const taken = await takeUp(parts, signal);
-      if (taken.kind !== "go-on") return this.#end(taken);
-      this.#nudges += taken.nudges;
+      if (await recall(parts, signal)) return this.#end({ kind: "reported" });
+      return await this.#within(signal, async (inside) => {
+        const taken = await takeUp(parts, inside);
+        if (taken.kind !== "go-on") return taken;
+        this.#nudges += taken.nudges;
+        return await this.#toItsEnd(inside);
+      });
     }
     return await this.#within(signal);
   }
@@ -99,11 +103,11 @@ export class AgentRun {
     return await this.#within(signal);
   }
 
-  async #within(signal: AbortSignal): Promise<AgentEnd> {
+  async #within(signal: AbortSignal, act = (inside: AbortSignal) => this.#toItsEnd(inside)): Promise<AgentEnd> {
     const { limits, inbox, now } = this.#agent;
     const deadline = AbortSignal.timeout(Math.max(0, limits.wallMsMax - (now() - this.#startedAt)));
     try {
-      return this.#end(await this.#toItsEnd(AbortSignal.any([signal, deadline, inbox.stopped])));
+      return this.#end(await act(AbortSignal.any([signal, deadline, inbox.stopped])));
     } catch (error) {
       // Our own deadline and a person's stop are ends; whoever aborted from outside wants the abort.
       if (signal.aborted) throw error;

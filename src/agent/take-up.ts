@@ -17,12 +17,18 @@ export type TakeUp = {
 /** How the agent had ended, or that it goes on, and how often it was nudged on the way. */
 export type Taken = AgentEnd["ending"] | { readonly kind: "go-on"; readonly nudges: number };
 
+/** What was in the lost process's memory: what the model has seen, and the report it had handed in. True when that had ended the work. */
+export async function recall({ agent, resumption }: TakeUp, signal: AbortSignal): Promise<boolean> {
+  const { seen, report, hasReported, open } = resumption;
+  agent.toolset.readState.restore(seen);
+  if (report) await dispatchCalls(agent.toolset, [report], { signal, now: agent.now, onResult: () => {} });
+  return hasReported && open === null;
+}
+
+/** After `recall`. */
 export async function takeUp(parts: TakeUp, signal: AbortSignal): Promise<Taken> {
   const { agent, resumption, conversation, steer } = parts;
-  const { report, open, answered, turn } = resumption;
-  agent.toolset.readState.restore(resumption.seen);
-  if (report) await dispatchCalls(agent.toolset, [report], { signal, now: agent.now, onResult: () => {} }); // A value in our memory.
-  if (resumption.hasReported && open === null) return { kind: "reported" };
+  const { open, answered, turn } = resumption;
   const before = agent.reports() - (resumption.hasReported ? 1 : 0);
   if (open) {
     const lost = open.lost.map((one) => lostObservation(turn, one));

@@ -3,6 +3,7 @@
  * work kept before anything is published, and publishing twice is publishing once: so a lost attempt can be followed by another.
  */
 import type { Logger } from "pino";
+import { UserError } from "../failure.ts";
 import type { ForgeReader, ForgeWriter } from "../forge/forge.ts";
 import type { Outcome } from "../outcome.ts";
 import { authorize } from "../policy/authorize.ts";
@@ -53,15 +54,37 @@ export type TaskEnd = Extract<TaskState, "succeeded" | "failed" | "ignored" | "s
 /** One attempt at one task, with what it keeps. */
 export type TaskRun = { readonly task: Task; readonly attempt: number; readonly records: TaskRecords };
 
+/** What a run may take besides its agent: a first fetch, the set-up, slow checks twice, publishing. Each has a limit of its own. */
+export const AROUND_MS_MAX = 4 * 3_600_000;
+/** Nobody waits for an answer any more, and the code has moved on. */
+export const QUEUE_AGE_MS_MAX = 3 * 24 * 3_600_000;
+
 /** Resolves when the task has ended and its asker was told. What it throws is judged by the queue: again, or `failTask`. */
 export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal): Promise<TaskEnd> {
+  const limitMs = parts.limits.wallMsMax + AROUND_MS_MAX;
+  const deadline = AbortSignal.timeout(limitMs);
+  try {
+    return await attemptTask(parts, run, AbortSignal.any([signal, deadline]));
+  } catch (error) {
+    if (signal.aborted || !deadline.aborted) throw error;
+    const hours = Math.round(limitMs / 360_000) / 10;
+    throw new UserError(`I was not done after ${hours} hours and stopped: something around the work took too long.`);
+  }
+}
+
+async function attemptTask(parts: RunParts, run: TaskRun, signal: AbortSignal): Promise<TaskEnd> {
   const { task, attempt, records } = run;
   const voice = openVoice(parts, task);
   const desk = openDesk(parts, run);
-  if (!(await mayRun(parts, desk, task, voice))) return "ignored";
-
   const earlier = await records.takeOver();
   await using progress = openProgress(parts, { ...run, earlier }, desk);
+  const denied = await whyDenied(parts, desk, task, voice);
+  if (denied !== null) {
+    // What an earlier attempt had said would stand there for ever.
+    if (earlier.length > 0) await progress.finish(denied, null);
+    return "ignored";
+  }
+  if (earlier.length === 0) requireYoung(task, parts.now());
   await progress.append({ kind: "started", attempt, goal: task.goal, title: task.text.title });
   await perform(desk, planAcknowledgement(task));
   const checkout = await openCheckout(parts, { task, pin: readBegun(earlier) }, signal);
@@ -106,17 +129,29 @@ function openVoice({ secrets }: RunParts, task: Task): Voice {
   };
 }
 
-/** Asks the forge for the asker's right, by id. Outsiders get silence; someone who could have the right is told, once. */
-async function mayRun(parts: RunParts, desk: Desk, task: Task, voice: Voice): Promise<boolean> {
+function requireYoung(task: Task, now: number): void {
+  const ageMs = now - Date.parse(task.createdAt);
+  if (ageMs <= QUEUE_AGE_MS_MAX) return;
+  const days = Math.floor(ageMs / 86_400_000);
+  throw new UserError(
+    `This waited ${days} days before I came to it, so I did not begin. Ask again if it is still wanted.`,
+  );
+}
+
+/**
+ * Asks the forge for the asker's right, by id. Outsiders get silence; someone who could have the right is told, once. Null when it is
+ * there.
+ */
+async function whyDenied(parts: RunParts, desk: Desk, task: Task, voice: Voice): Promise<string | null> {
   const permission = await parts.reader.permission(task.repo, task.asker.id);
   const verdict = authorize(task.goal, permission, { isAutomatic: task.origin.kind === "automatic" });
-  if (verdict.kind === "allow") return true;
+  if (verdict.kind === "allow") return null;
   parts.log.info({ taskId: task.id, permission, why: verdict.why }, "task denied");
   if (verdict.answer === "explain") {
     const place = { kind: "conversation", thread: task.thread } as const;
     await perform(desk, { kind: "comment", role: "denial", place, body: voice.say(verdict.why) });
   }
-  return false;
+  return verdict.why;
 }
 
 /** The end an earlier attempt had already reached, if its commit is still at hand; else the work itself. */
