@@ -11,6 +11,8 @@ export type Controls = {
   refuseSilently(repository: string, branches: string): void;
   /** Nothing can be written any more, not even a comment. */
   archive(repository: string): void;
+  /** Within its owner's account. */
+  rename(repository: string, name: string): void;
   /** As if it had never been there. */
   remove(repository: string): void;
   /** What the App is granted from now on, in all installations. */
@@ -37,6 +39,12 @@ export function createControls(sim: Sim): Controls {
     },
     archive: (repository) => {
       find(repository).isArchived = true;
+    },
+    rename: (repository, name) => {
+      const repo = find(repository);
+      repo.formerNames.push(repo.fullName);
+      repo.name = name;
+      repo.fullName = `${repo.owner.login}/${name}`;
     },
     remove: (repository) => {
       const repo = find(repository);

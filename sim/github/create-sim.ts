@@ -57,6 +57,7 @@ async function createRepo(sim: Sim, seed: RepositorySeed, seedDir: string): Prom
     owner,
     name: seed.name,
     fullName: `${owner.login}/${seed.name}`,
+    formerNames: [],
     isPrivate: seed.private,
     defaultBranch: seed.defaultBranch,
     gitDir,

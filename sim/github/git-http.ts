@@ -51,6 +51,7 @@ export async function answerGit(
   if (entered.kind === "refused") {
     response.writeHead(entered.status, {
       "content-type": "text/plain",
+      ...(entered.location === undefined ? {} : { location: entered.location }),
       ...(entered.status === 401 ? { "www-authenticate": 'Basic realm="GitHub"' } : {}),
     });
     request.resume();
@@ -76,7 +77,7 @@ export async function answerGit(
 
 type Entered =
   | { readonly kind: "entered"; readonly repo: Repo; readonly actor: Actor }
-  | { readonly kind: "refused"; readonly status: number; readonly message: string };
+  | { readonly kind: "refused"; readonly status: number; readonly message: string; readonly location?: string };
 
 function enter(sim: Sim, git: GitRequest, authorization: string | undefined): Entered {
   try {
@@ -85,6 +86,10 @@ function enter(sim: Sim, git: GitRequest, authorization: string | undefined): En
     const refusal = repo
       ? refuse(sim, actor, { repo, need: git.isPush ? PUSH : FETCH })
       : new GitHubError(404, "Repository not found.");
+    if (repo && !refusal && isFormer(repo, git)) {
+      const location = `${sim.url}/${repo.fullName}.git/${git.verb}${git.url.search}`;
+      return { ...refused(301, "Moved Permanently"), location };
+    }
     if (repo && !refusal) return { kind: "entered", repo, actor };
     // To someone without a name a private repository looks like one that asks for a password.
     if (actor.kind === "nobody") return refused(401, "Authentication required.");
@@ -99,7 +104,11 @@ function enter(sim: Sim, git: GitRequest, authorization: string | undefined): En
   }
 }
 
-function refused(status: number, message: string): Entered {
+function isFormer(repo: Repo, { owner, name }: GitRequest): boolean {
+  return repo.fullName.toLowerCase() !== `${owner}/${name}`.toLowerCase();
+}
+
+function refused(status: number, message: string): Extract<Entered, { kind: "refused" }> {
   return { kind: "refused", status, message: `${message}\n` };
 }
 

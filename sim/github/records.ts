@@ -162,8 +162,10 @@ export type CheckRun = {
 export type Repo = {
   readonly id: number;
   readonly owner: Account;
-  readonly name: string;
-  readonly fullName: string;
+  name: string;
+  fullName: string;
+  /** "owner/name" of before: the API answers to them, as one who follows its redirects sees it; git is told where to go. */
+  readonly formerNames: string[];
   readonly isPrivate: boolean;
   readonly defaultBranch: string;
   readonly gitDir: string;

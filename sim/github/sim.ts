@@ -76,7 +76,8 @@ export class Sim {
 
   repo(owner: string, name: string): Repo | null {
     const wanted = `${owner}/${name}`.toLowerCase();
-    return this.repos.find((repo) => repo.fullName.toLowerCase() === wanted) ?? null;
+    const named = this.repos.find((repo) => repo.fullName.toLowerCase() === wanted);
+    return named ?? this.repos.find((repo) => repo.formerNames.some((name) => name.toLowerCase() === wanted)) ?? null;
   }
 
   installationOf(repo: Repo): Installation | null {

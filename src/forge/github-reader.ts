@@ -37,9 +37,11 @@ export async function mintAccess(clients: Clients, repo: RepoRef, contents: "rea
       permissions: { contents },
     }),
   );
-  const kilobytes = data.repositories?.find(({ id }) => id === repo.id)?.size;
-  const access = { url: `${clients.webUrl}/${repo.owner}/${repo.name}.git`, token: data.token };
-  return kilobytes === undefined ? access : { ...access, kilobytes };
+  const known = data.repositories?.find(({ id }) => id === repo.id);
+  // The name of now: from an earlier one the API is led on, and git is not let on.
+  const name = known?.full_name ?? `${repo.owner}/${repo.name}`;
+  const access = { url: `${clients.webUrl}/${name}.git`, token: data.token };
+  return known?.size === undefined ? access : { ...access, kilobytes: known.size };
 }
 
 /** By id alone the login is looked up first: it may have changed hands since the event. */

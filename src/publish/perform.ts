@@ -108,11 +108,7 @@ async function writePush(desk: Desk, it: Push): Promise<Written> {
   const rescue = planRescue(it, { number: thread.number, suffix: suffixOf(desk.task) });
   return pushOrRescue(
     () => pushAs(desk, it),
-    async () => {
-      const pushed = await pushAs(desk, rescue);
-      await desk.log.complete(rescue.role, pushed);
-      return pushed;
-    },
+    () => perform(desk, rescue),
   );
 }
 

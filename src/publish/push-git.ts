@@ -1,5 +1,6 @@
 /** What pushing takes of git: where a branch of the forge is, one push, our commit made again on another head. Told by exit and porcelain only. */
 import type { GitAccess } from "../forge/forge.ts";
+import { fillCommits, isBlobless, promisedFrom } from "../workspace/blobless.ts";
 import { git, GitError, gitOverNetwork } from "../workspace/git.ts";
 import { gitPipe, splitNames } from "../workspace/git-pipe.ts";
 import type { Mirror } from "../workspace/mirror.ts";
@@ -17,12 +18,15 @@ export async function readBranch({ mirror, access }: Remote, branch: string): Pr
   return /^([0-9a-f]{40,64})\t/.exec(line)?.[1] ?? null;
 }
 
-/** Brings a branch's commits into the mirror. False when `sha` is not among them: it has moved again. */
+/** Brings a branch's commits into the mirror, with all files of `sha`. False when `sha` is not among them: it has moved again. */
 export async function fetchBranch({ mirror, access }: Remote, branch: string, sha: string): Promise<boolean> {
-  const place = placeOf(mirror);
-  const args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--end-of-options", access.url];
-  await gitOverNetwork(place, [...args, `refs/heads/${branch}`], { access });
-  return asks(mirror, ["cat-file", "-e", `${sha}^{commit}`]);
+  const promised = (await isBlobless(mirror)) ? promisedFrom(access.url) : null;
+  const args = ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", ...(promised ? [promised.filter] : [])];
+  const from = ["--end-of-options", promised?.name ?? access.url, `refs/heads/${branch}`];
+  await gitOverNetwork(placeOf(mirror), [...args, ...from], { access, settings: promised?.settings ?? [] });
+  if (!(await asks(mirror, ["cat-file", "-e", `${sha}^{commit}`]))) return false;
+  await fillCommits(mirror, [sha], access, AbortSignal.timeout(PUSH_MS_MAX));
+  return true;
 }
 
 export function isAncestor(mirror: Mirror, ancestor: string, commit: string): Promise<boolean> {

@@ -20,7 +20,7 @@ export function renderProgress(
   failure: string | null,
 ): string {
   const finished = entries.findLast(({ entry }) => entry.kind === "finished");
-  if (failure !== null) return renderFailed(failure, facts.work, finished?.entry);
+  if (failure !== null) return renderFailed([failure, renderPushed(entries)], facts.work, finished?.entry);
   if (finished?.entry.kind !== "finished") return renderWorking(entries, facts);
   return join([renderEnd(finished.entry.outcome, entries, facts), renderSetUp(entries)]);
 }
@@ -132,14 +132,20 @@ function renderEnd(outcome: Outcome, entries: readonly RecordedEntry[], facts: P
     case "refused":
       return join([`**Not done.** ${outcome.reason}`, renderSpend(outcome.spend)]);
     case "failed":
-      return renderFailed(outcome.message, facts.work, undefined);
+      return renderFailed([outcome.message], facts.work, undefined);
     default:
       return unreachable(outcome);
   }
 }
 
-function renderFailed(message: string, work: Work | null, finished: JournalEntry | undefined): string {
+/** Of a run that pushed its branch and then could not go on. */
+function renderPushed(entries: readonly RecordedEntry[]): string {
+  const pushed = entries.findLast(({ entry }) => entry.kind === "published" && entry.role === "push")?.entry;
+  return pushed?.kind === "published" ? `The work is on its branch: ${pushed.url}` : "";
+}
+
+function renderFailed(why: readonly string[], work: Work | null, finished: JournalEntry | undefined): string {
   const outcome = finished?.kind === "finished" ? finished.outcome : null;
   const spend = outcome?.spend ? renderSpend(outcome.spend) : "";
-  return join([`**Failed.** ${message}`, work === null ? "" : renderWork(work), spend]);
+  return join([`**Failed.** ${join(why)}`, work === null ? "" : renderWork(work), spend]);
 }

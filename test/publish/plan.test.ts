@@ -149,7 +149,11 @@ test("the progress comment while the run goes on, at its end, and when it could 
   const outcome = changed();
   const end: readonly JournalEntry[] = [...entries, { kind: "finished", outcome }];
   const pullUrl = { kind: "published", role: "pull", url: "https://github.com/acme/widget/pull/13" } as const;
-  const push = { kind: "published", role: "push", url: "https://github.com/acme/widget/commit/cc" } as const;
+  const push = {
+    kind: "published",
+    role: "push",
+    url: `https://github.com/acme/widget/commit/${"c".repeat(40)}`,
+  } as const;
   const work = { name: "0f6c2c9e8a54", patch: "diff --git a/x b/x\n" };
   const note = "`farewell` had moved while I was working.";
   const again = { kind: "started", attempt: 2, goal: "implement", title: "x" } as const;
@@ -168,6 +172,7 @@ test("the progress comment while the run goes on, at its end, and when it could 
     "a fix on a branch that had moved": renderProgress(recorded([...end, { ...push, note }]), facts, null),
     "a fix for a fork": renderProgress(recorded(end), { ...facts, work }, null),
     "not pushed": renderProgress(recorded(end), { ...facts, work }, "The branch moved."),
+    "pushed, but no pull request": renderProgress(recorded([...end, push]), { ...facts, work }, "GitHub said no."),
     failed: renderProgress(
       recorded([...entries, { kind: "finished", outcome: { kind: "failed", message: "It broke.", spend: null } }]),
       facts,

@@ -22,7 +22,7 @@ function ownBranch(commit: string, branch = "agent/12-x"): Push {
   return { kind: "push", role: "push", commit, to: { kind: "own-branch", branch } };
 }
 
-const ada = (scene: Scene, files: Readonly<Record<string, string>>, message = "Ada's") =>
+const ada = (scene: Scene, files: Readonly<Record<string, string | null>>, message = "Ada's") =>
   scene.github.commitFiles(REPO, "main", { login: "ada", message, files });
 
 /** Subjects of `main`, newest first. */
@@ -94,16 +94,19 @@ test("a change that conflicts goes onto a branch of ours, once, and the files ar
   await using scene = await openScene();
   const fix = await fixOf(scene, { "a.txt": "two\n" });
   const moved = await ada(scene, { "a.txt": "three\n" });
-  for (const isLost of [false, true, false]) {
+  for (const step of ["first", "again", "lost", "deleted"]) {
+    if (step === "lost") scene.log.forget("push-rescue");
+    if (step === "deleted") await askForge(scene.github, ["update-ref", "-d", `refs/heads/${RESCUE(scene)}`]);
     const { message, refusal } = await refusalOf(scene, fix);
     expect(refusal).toEqual({ kind: "moved", branch: "main", conflicts: ["a.txt"], isRewritten: false });
     expect(message).toContain(
       `The work is on the branch [\`${RESCUE(scene)}\`](${scene.github.url}/acme/widget/commit/`,
     );
-    if (isLost) scene.log.forget("push-rescue");
+    if (step === "lost") expect(await askForge(scene.github, ["rev-parse", RESCUE(scene)])).toBe(fix.commit);
   }
-  expect(await branches(scene.github)).toEqual([RESCUE(scene), "main"]);
-  expect(await askForge(scene.github, ["rev-parse", RESCUE(scene), "main"])).toBe(`${fix.commit}\n${moved}`);
+  // Whoever deleted it has what they wanted of it.
+  expect(await branches(scene.github)).toEqual(["main"]);
+  expect(await askForge(scene.github, ["rev-parse", "main"])).toBe(moved);
 });
 
 test("a change that conflicts with a rewritten head is kept here: its history would bring back what was taken out", async () => {
@@ -154,6 +157,25 @@ test("a branch that was merged and deleted since is not pushed again", async () 
   await askForge(scene.github, ["update-ref", "-d", "refs/heads/agent/12-x"]);
   expect(await perform(scene.desk, push)).toEqual(published);
   expect(await branches(scene.github)).toEqual(["main"]);
+});
+
+test("a repository that was renamed meanwhile is pushed to under the name of now", async () => {
+  await using scene = await openScene();
+  const push = ownBranch(await scene.commit({ "a.txt": "two\n" }));
+  scene.github.rename(REPO, "gadget");
+  const published = await perform(scene.desk, push);
+  expect(published.url).toBe(`${scene.github.url}/acme/gadget/commit/${push.commit}`);
+  expect(await branches(scene.github)).toEqual(["agent/12-x", "main"]);
+});
+
+test("a mirror without files gets those that a moved head needs", async () => {
+  await using scene = await openScene({ isBlobless: true });
+  const fix = await fixOf(scene, { "a.txt": "two\n" });
+  await ada(scene, { "b.txt": "b\n", "c/d.txt": "d\n" });
+  await ada(scene, { "c/d.txt": null, "c/e.txt": "d\n" }, "Ada's second");
+  await perform(scene.desk, fix);
+  expect(await log(scene)).toEqual(["Change", "Ada's second", "Ada's", "First commit"]);
+  expect(await askForge(scene.github, ["ls-tree", "-r", "--name-only", "main"])).toBe("a.txt\nb.txt\nc/e.txt");
 });
 
 test("a push that breaks off is tried again at once, and later when that does not help", async () => {

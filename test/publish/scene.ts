@@ -9,6 +9,7 @@ import { openForge } from "../../src/forge/github.ts";
 import type { Desk, PublicationLog } from "../../src/publish/perform.ts";
 import type { Ledgered } from "../../src/store/publications.ts";
 import type { Task } from "../../src/task.ts";
+import { fillCommits } from "../../src/workspace/blobless.ts";
 import { commitTree, snapshot } from "../../src/workspace/snapshot.ts";
 import { keepCommit, Mirrors, resolveCommit, type Mirror } from "../../src/workspace/mirror.ts";
 import { Workspace } from "../../src/workspace/workspace.ts";
@@ -48,7 +49,7 @@ export type Scene = AsyncDisposable & {
   readonly commit: (files: Readonly<Record<string, string>>, from?: string) => Promise<string>;
 };
 
-export async function openScene(): Promise<Scene> {
+export async function openScene({ isBlobless = false } = {}): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "pw-perform-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
@@ -57,8 +58,10 @@ export async function openScene(): Promise<Scene> {
   const task = buildTask({
     repo: { ...(await repoRef(github)), owner: "acme", name: "widget", defaultBranch: "main" },
   });
-  const mirrors = new Mirrors(dir);
-  const mirror = await mirrors.fetch(task.repo, [], await reader.readAccess(task.repo), signal);
+  const mirrors = new Mirrors(dir, isBlobless ? { bloblessKilobytesMin: 0 } : {});
+  const access = await reader.readAccess(task.repo);
+  const mirror = await mirrors.fetch(task.repo, [], access, signal);
+  await fillCommits(mirror, [await resolveCommit(mirror, "refs/heads/main")], access, signal);
   const log = memoryLog();
   const kept = stack.move();
   return {

@@ -2,6 +2,8 @@
 import { expect, test } from "vitest";
 import { TransientError } from "../../src/failure.ts";
 import { openLog, openRunParts, runQueued } from "../../src/main.ts";
+import { openRecords } from "../../src/run/records.ts";
+import { failTask } from "../../src/run/run-task.ts";
 import { listTasks } from "../../src/store/tasks.ts";
 import { AT, REPO } from "../github.ts";
 import type { World } from "../world.ts";
@@ -92,6 +94,22 @@ test.each(Object.keys(SHUT))("a repository that %s ends the task, and its work c
   expect(task, await world.describe()).toMatchObject({ state: "failed", attempt: 1 });
   const rows = await world.store.database.query("SELECT patch FROM pullwright.results WHERE task_id = $1", [task?.id]);
   expect(String(rows[0]?.["patch"])).toContain('+echo "Hello, $1"');
+});
+
+test("a task that is given up because GitHub stays away says where the work is", async () => {
+  await using world = await openPushing([], { withWorker: false });
+  beforePush(world, async () => AWAY["an error of GitHub's at each push"]?.(world));
+  await world.labelIssue(ISSUE);
+  const { database } = world.store;
+  const task = await world.until(20_000, async () => (await listTasks(database, { limit: 1 }))[0] ?? null);
+  const parts = await openRunParts(world.settings, database, openLog(world.settings));
+  await expect(runQueued(parts, database, task.id, new AbortController().signal)).rejects.toThrow(TransientError);
+  const { secrets, now, dayLimits, resultsDir } = parts;
+  const records = openRecords(database, task, { attempt: 1, now, secrets, dayLimits, resultsDir });
+  await failTask(parts, { task, attempt: 1, records }, "Something outside of me failed 3 times in a row.");
+  expect(said(world)).toMatch(/^\*\*Failed\.\*\* Something outside of me failed 3 times in a row\./);
+  expect(said(world)).toContain('+echo "Hello, $1"');
+  expect(said(world)).toContain(`pullwright show ${task.id.replaceAll("-", "").slice(0, 12)} --patch`);
 });
 
 /** Away for now: the first attempt gives the task back, the next one finds its work done and publishes it. */
