@@ -75,6 +75,19 @@ describe.each(adapters)("%s", (_, open, part) => {
     expect(second.indexOf("seen 0")).toBeLessThan(second.indexOf(PICTURE.base64));
   });
 
+  test("what people say right after an image is heard", async () => {
+    await using models = await startScript([look, { text: "Yes." }]);
+    const model = await open(models);
+    const first = await ask(model, [user("Look.")]);
+    const messages = [user("Look."), said(first), show(first, [PICTURE]), user("Is it blue?"), user("Quick.")];
+    expect(textOf(await ask(model, messages))).toBe("Yes.");
+    const body = JSON.stringify(models.requests[1]?.body);
+    expect([body.indexOf(PICTURE.base64), body.indexOf("Is it blue?"), body.indexOf("Quick.")]).toEqual(
+      [body.indexOf(PICTURE.base64), body.indexOf("Is it blue?"), body.indexOf("Quick.")].toSorted((a, b) => a - b),
+    );
+    expect(body.indexOf(PICTURE.base64)).toBeGreaterThan(0);
+  });
+
   test("an image that cannot be opened is a wrong request, and none of ours", async () => {
     await using models = await startScript([look, { text: "Blue." }]);
     const broken = { ...PICTURE, base64: png(800, 600).subarray(0, 60).toString("base64") };

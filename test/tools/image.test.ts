@@ -91,6 +91,15 @@ test("a model that cannot see is told what the file is", async () => {
   expect(await bench.call("edit", { command: "view", path: "a.png" })).toBe(`error: Cannot view "a.png": ${why}`);
 });
 
+test.each([
+  [true, "/usr/bin/chromium", true],
+  [true, null, false],
+  [false, "/usr/bin/chromium", false],
+])("a model that sees (%s), with the browser %s, may ask for a page: %s", async (sees, browser, may) => {
+  await using bench = await openWorkbench({ sees, browser });
+  expect(bench.toolset.specs.some(({ name }) => name === "screenshot")).toBe(may);
+});
+
 test("an album is full after twenty images or ten megabytes, and empty when it was forgotten", () => {
   const album = openAlbum();
   const image = (n: number, chars = 10) => {

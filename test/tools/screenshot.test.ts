@@ -1,10 +1,13 @@
 /** Pages in a real browser, in the real sandbox. Where the machine has none the tests are skipped; `apt install chromium-headless-shell` brings one. */
 import { readFile, readdir } from "node:fs/promises";
+import type { RequestListener } from "node:http";
 import { expect, test } from "vitest";
 import { SANDBOX_LIMITS } from "../../src/sandbox/limits.ts";
 import { bubblewrapSandbox } from "../../src/sandbox/bubblewrap.ts";
 import { openAlbum } from "../../src/tools/album.ts";
 import { findBrowser, screenshotTool } from "../../src/tools/screenshot.ts";
+import { openInternet } from "../sandbox/internet.ts";
+import { TOOLS } from "../sandbox/open-session.ts";
 import { pixelAt } from "./pictures.ts";
 import { openWorkbench } from "./workbench.ts";
 
@@ -155,6 +158,29 @@ test.skipIf(browser === null)("a font is chosen by its kind", { timeout: 60_000 
   await using studio = await openStudio({ "mono.html": html });
   expect((await studio.shoot({ url: "mono.html" })).pixel).toEqual([0, 90, 0]);
 });
+
+test.skipIf(browser === null)(
+  "a page beyond the sandbox is reached by the list of hosts alone",
+  { timeout: 60_000 },
+  async () => {
+    const page = '<body style="background:rgb(44,5,6)">';
+    const answer: RequestListener = (_, response) => void response.setHeader("content-type", "text/html").end(page);
+    await using internet = await openInternet({ "cdn.example.com": [["104.16.1.34"]] }, answer);
+    await using studio = await openStudio();
+    const egress = { hosts: ["cdn.example.com"], bytesMax: 1e6, network: internet.network, onDecision: () => {} };
+    const opening = {
+      workspaceDir: studio.bench.dir,
+      readOnlyPaths: [],
+      isReadOnly: true,
+      limits: SANDBOX_LIMITS,
+      egress,
+    };
+    await using session = await bubblewrapSandbox(TOOLS).open(opening);
+    const tool = screenshotTool({ session, album: openAlbum(), browser: browser ?? "" });
+    const { images = [] } = await tool.run({ url: "http://cdn.example.com/" }, never);
+    expect(pixelAt(Buffer.from(images[0]?.base64 ?? "", "base64"), 5, 5)).toEqual([44, 5, 6]);
+  },
+);
 
 test("a sandbox without a browser says so", async () => {
   await using bench = await openWorkbench();
