@@ -233,3 +233,18 @@ test("what shall happen before a request has happened when it is answered", asyn
   expect(first.commit.message).toBe("Moved");
   expect((await at.repos.getBranch({ ...REPO, branch: "main" })).data.commit.sha).toBe(first.sha);
 });
+
+test("a pull request's head stands under its own number, whatever is opened at the same time", async () => {
+  await using github = await startGitHub({ seed: SEED });
+  const change = { login: "ada", message: "Change", from: "main", files: { "b.txt": "b\n" } };
+  await github.commitFiles(AT, "topic", change);
+  const ada = new Octokit({ auth: github.tokenFor("ada"), baseUrl: github.apiUrl, throttle: { enabled: false } }).rest;
+  const opening = ada.pulls.create({ ...REPO, title: "T", head: "topic", base: "main" });
+  const issues = Array.from({ length: 20 }, () => ada.issues.create({ ...REPO, title: "I" }));
+  const { data } = await opening;
+  await Promise.all(issues);
+  const refs = await promisify(execFile)("git", ["for-each-ref", "--format=%(refname)", "refs/pull"], {
+    cwd: github.gitDir(AT),
+  });
+  expect(refs.stdout.trim()).toBe(`refs/pull/${data.number}/head`);
+});

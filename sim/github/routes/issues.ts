@@ -46,13 +46,15 @@ const IssueRequest = z.object({
   labels: z.array(LabelName).default([]),
 });
 
-function postIssue(call: Call): Reply {
+async function postIssue(call: Call): Promise<Reply> {
   const { sim, actor } = call;
   const repo = openRepo(call, { app: { issues: "write" }, person: "read", writes: true });
   const request = readBody(call, IssueRequest);
   const author = authorOf(sim, actor);
   const viaApp = actor.kind === "installation";
-  const thread = addThread(sim, { repo, author, viaApp, title: request.title, body: request.body }, null);
+  // In turn, so that a pull request that is being opened keeps the number its head stands under.
+  const opened = { repo, author, viaApp, title: request.title, body: request.body };
+  const thread = await sim.inTurn(repo, async () => addThread(sim, opened, null));
   // Labels of those who may not set them are dropped without a word.
   const labels = mayTriage(call, repo) ? attachLabels(sim, { repo, thread }, request.labels) : [];
   emitThread(sim, { repo, thread, sender: author, action: "opened" });
