@@ -70,8 +70,14 @@ export async function show(args: readonly string[]): Promise<number> {
   if (values.bundle !== undefined) return await saveBundle(await requireResult(database, run), values.bundle);
   const entries = await readRun(database, run);
   if (values.json) for (const entry of entries) console.log(JSON.stringify(entry));
-  else console.log(`run ${run.id}: ${run.state}\n\n${renderRun(entries)}`);
+  else console.log(`run ${run.id}: ${run.state}\n\n${renderRun(entries)}${await tellKept(database, run)}`);
   return 0;
+}
+
+async function tellKept(database: Database, run: Run): Promise<string> {
+  const result = await findResult(database, run);
+  if (result === null) return "";
+  return `\n\nkept: commit ${result.commit.slice(0, 10)}; --patch shows it, --bundle FILE writes it`;
 }
 
 async function requireResult(database: Database, run: Run): Promise<Result> {
@@ -84,8 +90,14 @@ async function showPatch({ patch, commit }: Result): Promise<number> {
   if (patch.bytes === null) {
     throw new UserError(`The patch of ${commit} has ${patch.size} bytes, too many to be kept; take --bundle FILE.`);
   }
-  await pipeline([patch.bytes], process.stdout, { end: false });
+  const bytes = process.stdout.isTTY ? Buffer.from(forTerminal(patch.bytes.toString())) : patch.bytes;
+  await pipeline([bytes], process.stdout, { end: false });
   return 0;
+}
+
+/** A patch holds whatever a model wrote: a terminal must not obey it. */
+function forTerminal(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, "\u{fffd}");
 }
 
 /** Says how to get at the commit, whose base the repository must have. */

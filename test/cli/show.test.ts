@@ -67,6 +67,7 @@ test("the work of a run is there as a patch and as a bundle, byte for byte, also
   await markRunning(scene.database, run.taskId);
   const tree = await git("rev-parse", `${commit}^{tree}`);
 
+  expect((await scene.show()).stdout).toContain(`kept: commit ${commit.slice(0, 10)}; --patch shows it`);
   const { stdout: patch, exitCode } = await scene.show("--patch");
   expect([exitCode, patch.includes("Subject: [PATCH] Change it")]).toEqual([0, true]);
   await execa("git", [...IDENTITY, "am", "-q"], { cwd: scene.work, input: patch });
