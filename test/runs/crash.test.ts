@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Script } from "../../sim/models/models.ts";
@@ -10,8 +11,8 @@ import { readTree } from "./read-tree.ts";
 
 const STORY = join(import.meta.dirname, "label-to-pull");
 
-function startWorkerProcess(world: World): ChildProcess {
-  const env = { ...world.env, PATH: process.env["PATH"] ?? "" };
+function startWorkerProcess(world: World, more: Readonly<Record<string, string>> = {}): ChildProcess {
+  const env = { ...world.env, ...more, PATH: process.env["PATH"] ?? "" };
   return spawn(join(import.meta.dirname, "../../bin/pullwright"), ["worker"], { env, stdio: "ignore" });
 }
 
@@ -48,7 +49,43 @@ test("a worker killed in the middle of a run leaves one pull request and one com
   expect(world.github.pulls(REPO).map(({ title, state }) => [title, state])).toEqual([["Fix the greeting", "open"]]);
   expect(world.github.comments(REPO)).toHaveLength(1);
   expect(world.github.reactions(REPO).map(({ content }) => content)).toEqual(["eyes"]);
+  // At most the reply that was on its way when the worker was killed was asked for again.
+  expect(world.models.requests.length).toBeLessThanOrEqual(5);
+  expect(await countEntries(world, "model-replied")).toBe(4);
+  expect(await countEntries(world, "resumed")).toBe(1);
 }, 120_000);
+
+test("workers killed with kill -9 on one machine after the other leave the task to a third, which ends it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const world = stack.use(await openSlowWorld());
+  const steps = ["checkpointed", "finished"];
+  await world.labelIssue({ title: "Typo in the greeting", body: "It says `Helo`." });
+  for (const kind of steps) {
+    const machine = await openDataDir(stack);
+    const worker = startWorkerProcess(world, { PULLWRIGHT_DATA: machine });
+    await world.until(60_000, async () => ((await countEntries(world, kind)) > 0 ? true : null));
+    worker.kill("SIGKILL");
+    await once(worker, "exit");
+  }
+  const last = startWorkerProcess(world, { PULLWRIGHT_DATA: await openDataDir(stack) });
+  try {
+    await world.ended(1, 60_000);
+  } finally {
+    last.kill("SIGTERM");
+    await once(last, "exit");
+  }
+  expect(world.github.pulls(REPO).map(({ title, state }) => [title, state])).toEqual([["Fix the greeting", "open"]]);
+  expect(world.github.comments(REPO)).toHaveLength(1);
+  expect(await countEntries(world, "model-replied")).toBe(4);
+}, 240_000);
+
+/** A machine's own disk: nothing on it comes from another. */
+async function openDataDir(stack: AsyncDisposableStack): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "pw-machine-"));
+  stack.defer(() => rm(dir, { recursive: true, force: true }));
+  await chmod(dir, 0o711);
+  return dir;
+}
 
 test("a worker told to stop in the middle of a run finishes it within its grace time", async () => {
   await using world = await openSlowWorld();
