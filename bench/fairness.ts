@@ -13,9 +13,12 @@ const TASKS = 10_000;
 const GREEDY = 1;
 const LAST = 500;
 const CONCURRENCY = 4;
-/** As a run of half a second; real ones take minutes, so waits in turns say more than waits in seconds. */
+/** Runs are empty here. Real ones take minutes, so waits in turns say more than waits in seconds. */
 const SAMPLES = 100;
 const SENDERS = 8;
+
+/** Rolls a choice back. */
+class Undone extends Error {}
 
 await using world = await openBenchWorld();
 const { database, queue } = world;
@@ -55,8 +58,9 @@ const owners = new Map(
   ),
 );
 const firstTurn = new Map<number, number>();
-const memory: number[] = [];
+const memory: string[] = [];
 let turns = 0;
+let ended = 0;
 const startedAt = clock();
 const waits: number[] = [];
 const done = Promise.withResolvers<void>();
@@ -64,18 +68,19 @@ await queue.work({
   concurrency: CONCURRENCY,
   run: async (taskId) => {
     const party = owners.get(taskId) ?? 0;
-    turns++;
+    const turn = ++turns;
     if (!firstTurn.has(party)) {
-      firstTurn.set(party, turns);
+      firstTurn.set(party, turn);
       waits.push((clock() - startedAt) / 1000);
     }
     const attempt = await markRunning(database, taskId);
     if (attempt !== null) await finishTask(database, { taskId, attempt, state: "succeeded" });
-    if (turns % 1_000 === 0) {
+    if (turn % 1_000 === 0) {
       globalThis.gc?.();
-      memory.push(process.memoryUsage().rss / 1024 ** 2);
+      const { heapUsed, rss } = process.memoryUsage();
+      memory.push(`${Math.round(heapUsed / 1024 ** 2)}/${Math.round(rss / 1024 ** 2)}`);
     }
-    if (turns === TASKS) done.resolve();
+    if (++ended === TASKS) done.resolve();
   },
   fail: async (taskId, message) => console.error(taskId, message),
 });
@@ -89,7 +94,4 @@ console.log(`first task of an installation, in s     ${spread(waits)}`);
 console.log(
   `all ${TASKS} in ${seconds.toFixed(0)} s, ${(TASKS / seconds).toFixed(0)}/s by ${CONCURRENCY} hands of one worker`,
 );
-console.log(`memory of the worker after each 1,000 (MiB): ${memory.map((value) => value.toFixed(0)).join(" ")}`);
-
-/** Rolls the choice back. */
-class Undone extends Error {}
+console.log(`memory after each 1,000, heap/resident (MiB): ${memory.join(" ")}`);

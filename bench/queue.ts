@@ -1,12 +1,13 @@
 /**
  * `npm run bench:queue`: what the queue itself costs. How long GitHub waits for the commit of a delivery with its task, how long a task
  * waits for an idle worker of another process, how many empty tasks 1, 2 and 4 worker processes get through, and what PostgreSQL writes
- * for one. The server is the embedded one, fsync on.
+ * for one and for a turn of a run. The server is the embedded one, fsync on.
  */
 import { once } from "node:events";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { measureTurns } from "./queue/turns.ts";
 import { clock, enqueue, openBenchWorld, spread, type BenchWorld } from "./queue/world.ts";
 
 const PICK_UPS = 150;
@@ -19,6 +20,7 @@ const SENDERS = 8;
 await using world = await openBenchWorld();
 await latencies(world);
 for (const workers of [1, 2, 4]) await throughput(world, workers);
+await measureTurns(world, () => written(world));
 
 async function latencies(it: BenchWorld): Promise<void> {
   await using worker = await startWorker(it);
