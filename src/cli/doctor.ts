@@ -14,6 +14,7 @@ import {
   renderDiagnoses,
 } from "../ops/doctor.ts";
 import type { AppGrants, Diagnosis } from "../ops/doctor.ts";
+import { diagnoseBrowser } from "../ops/doctor-browser.ts";
 import { describeTables, diagnoseDisk } from "../ops/doctor-disk.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
 import { readSettings, requireGitHub, type Settings } from "../settings.ts";
@@ -22,10 +23,14 @@ import { openDatabase } from "../store/database.ts";
 export async function doctor(args: readonly string[]): Promise<number> {
   parseArgs({ args: [...args], options: {} });
   const settings = readSettings();
+  const sandbox = openSandbox(settings);
+  const features = await sandbox.check();
+  const isIsolated = features.every(({ kind, isPresent }) => isPresent || kind !== "isolation");
   const diagnoses = [
     { name: "node", state: "ok", detail: process.versions.node, remedy: "" } as const,
     await diagnoseGit(),
-    ...diagnoseSandbox(await openSandbox(settings).check()),
+    ...diagnoseSandbox(features),
+    ...(isIsolated ? [await diagnoseBrowser(sandbox)] : []),
     await diagnose("database", "Start PostgreSQL, or unset DATABASE_URL for the embedded one.", () =>
       tryDatabase(settings),
     ),

@@ -177,6 +177,7 @@ test("doctor names what is missing and how to mend it", async () => {
   const result = await scratch.pullwright(["doctor"], { env: { DATABASE_URL: database.url } });
   expect(result.exitCode).toBe(1);
   expect(result.stdout).toMatch(/ok +database: postgresql 18/);
+  expect(result.stdout).toMatch(/ok +sandbox: browser: (Chrom|none, so the agent cannot look at pages)/);
   expect(result.stdout).toContain(
     "BROKEN   models: none can be asked\n         No model can be asked: set ANTHROPIC_API_KEY",
   );
