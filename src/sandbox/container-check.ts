@@ -88,11 +88,16 @@ function checkImage(image: ImageFacts | string | null, { image: name }: Containe
   return feature("container image", { isPresent, detail, remedy: pullRemedy(name) });
 }
 
-function checkRuntime({ runtimes }: EngineFacts, { runtime }: ContainerSettings): SandboxFeature {
-  const isPresent = runtime === null || runtimes.includes(runtime);
-  const detail =
-    runtime === null ? "the engine's usual one" : isPresent ? runtime : `${runtime} is unknown to the engine`;
+function checkRuntime(facts: EngineFacts, settings: ContainerSettings): SandboxFeature {
+  const { runtime } = settings;
+  const isPresent = hasRuntime(facts, settings);
+  const detail = runtime === null ? "the engine's usual one" : isPresent ? runtime : `${runtime} cannot be had`;
   return feature("container runtime", { isPresent, detail, remedy: CONTAINER_REMEDIES.runtime });
+}
+
+/** Podman's service takes no notice of a runtime that a container asks for. */
+export function hasRuntime({ runtimes, isPodman }: EngineFacts, { runtime }: ContainerSettings): boolean {
+  return runtime === null || (!isPodman && runtimes.includes(runtime));
 }
 
 function checkIsolation({ isWorking, said }: Probe): SandboxFeature {

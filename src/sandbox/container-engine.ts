@@ -15,6 +15,8 @@ export type EngineFacts = {
   readonly apiVersion: string;
   readonly runtimes: readonly string[];
   readonly hasSeccomp: boolean;
+  /** Podman's service wants a filter as a file. */
+  readonly isPodman: boolean;
   /** The engine runs as an ordinary user: that user is uid 0 inside, and no uid inside is another one that we could name. */
   readonly isRootless: boolean;
   readonly limitsMemory: boolean;
@@ -41,7 +43,10 @@ export type ExecPlan = {
 /** A busy disk makes an engine slow; one that says nothing for so long says nothing. */
 const ANSWER_MS_MAX = 60_000;
 
-const Version = z.object({ Version: z.string(), ApiVersion: z.string() });
+const Version = z.object({
+  ...{ Version: z.string(), ApiVersion: z.string() },
+  Components: z.array(z.object({ Name: z.string() })).nullish(),
+});
 const About = z.object({
   Runtimes: z.record(z.string(), z.unknown()).nullish(),
   SecurityOptions: z.array(z.string()).nullish(),
@@ -84,6 +89,7 @@ export class Engine {
       apiVersion: version.ApiVersion,
       runtimes: Object.keys(info.Runtimes ?? {}),
       hasSeccomp: security.some((option) => option.includes("name=seccomp")),
+      isPodman: (version.Components ?? []).some(({ Name }) => Name.startsWith("Podman")),
       isRootless: security.some((option) => option.includes("name=rootless")),
       limitsMemory: info.MemoryLimit,
       limitsProcesses: info.PidsLimit,
@@ -190,12 +196,13 @@ function asDuplex(stream: unknown): Duplex {
   throw new Error("The container engine did not open a connection both ways.");
 }
 
-/** 404 is gone, 409 is going or ended already. */
+/** 404 is gone, 409 is going or ended already; podman says 500 where it goes meanwhile. */
 async function orWhenGone<T, U>(answer: Promise<T>, instead: U): Promise<T | U> {
   try {
     return await answer;
   } catch (error) {
-    if ([404, 409].includes(statusOf(error))) return instead;
+    const isGone = [404, 409].includes(statusOf(error)) || /no such container/.test(String(error));
+    if (isGone) return instead;
     throw error;
   }
 }
@@ -221,7 +228,7 @@ function readError(what: string, error: unknown): unknown {
     return new UserError(`The container engine cannot be reached. ${CONTAINER_REMEDIES.engine}`, { cause: error });
   }
   const said = error instanceof Error ? error.message.trim().slice(0, 1000) : "";
-  if (/[Uu]nknown runtime|unknown or invalid runtime/.test(said)) {
+  if (/[Uu]nknown runtime|unknown or invalid runtime|runtime .*not found/.test(said)) {
     return new UserError(`The container engine says: ${said}. ${CONTAINER_REMEDIES.runtime}`, { cause: error });
   }
   if (/\/bin\/bash.*no such file/.test(said)) {

@@ -42,6 +42,7 @@ export class Container {
     this.ended = container.exited();
     void this.ended.then(() => (this.#isEnded = true));
     talk.on("error", () => {}); // Its end is what `ended` tells.
+    talk.write("\n"); // Ends what an engine may have let through of the request: one line that is no order.
     readFrames(talk, (bytes) => this.#hear(bytes.toString()));
   }
 

@@ -14,6 +14,7 @@ export type ContainerParts = {
   /** Folders that the image would keep on a disk of its own. */
   readonly volumes: readonly string[];
   readonly limits: SandboxLimits;
+  /** As the engine takes it: the profile, or the path of its file. */
   readonly seccomp: string;
   /** uid:gid of process 1 and the keeper; commands have another. */
   readonly keeper: string;

@@ -5,7 +5,8 @@ export const CONTAINER_REMEDIES = {
     "DOCKER_HOST=unix:///run/podman/podman.sock), and let this user use its socket: whoever may is root on this machine.",
   apiVersion: "Install Docker 20.10 or podman 4, or newer.",
   runtime:
-    "Install the runtime that PULLWRIGHT_SANDBOX_RUNTIME names and add it to the engine's settings, or unset it.",
+    "Install the runtime that PULLWRIGHT_SANDBOX_RUNTIME names and add it to Docker's settings, or unset it; " +
+    "podman's service has its one runtime from containers.conf.",
   seccomp: "The engine must support seccomp filters, on x86-64 or arm64.",
   rootless: "Run Pullwright as the user whose engine it is, or give it an engine of root's.",
   socket:

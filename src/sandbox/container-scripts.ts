@@ -4,13 +4,17 @@
  * The keeper: all that the engine's own process 1, which collects ended processes, has started. It reads orders from its input, which
  * ends with the worker's connection: then it ends, and with it all inside. A number is the time in seconds it waits for the next order,
  * so a command ends even where its worker hangs; "look" has it tell how many processes there are beside the two, and how many things
- * commands have left in scratch folders and System V tables. It has a user of its own: no command can signal, trace or read it.
+ * commands have left in scratch folders and System V tables. Other lines are nothing: some engines let the request to connect through. It has a user of its own: no command can signal, trace or read it.
  */
 const KEEPER = `
 shopt -s nullglob dotglob extglob
 limit=$1
 while IFS= read -r -t "$limit" order; do
-  if [[ $order != look ]]; then limit=$order; continue; fi
+  case $order in
+    look) ;;
+    *[!0-9]* | "") continue ;;
+    *) limit=$order; continue ;;
+  esac
   processes=(/proc/[0-9]*)
   left=(/tmp/* /home/agent/* /dev/shm/* /dev/mqueue/* /run/!(egress))
   for table in shm msg sem; do

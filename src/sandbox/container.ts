@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { ContainerSettings } from "../container-settings.ts";
 import { UserError } from "../failure.ts";
 import { type Bind, innerEnvironment, sandboxPath, type SandboxTools } from "./bubblewrap-arguments.ts";
-import { checkContainers } from "./container-check.ts";
+import { checkContainers, hasRuntime } from "./container-check.ts";
 import { Engine, type EngineFacts, type ImageFacts } from "./container-engine.ts";
 import { Container } from "./container-life.ts";
 import { type ContainerPlan, planContainer } from "./container-plan.ts";
@@ -64,8 +64,9 @@ class Opener {
     const image = await engine.readImage(this.#settings.image);
     if (image === null)
       throw new UserError(`The sandbox image is not here. Run \`${pullRemedy(this.#settings.image)}\`.`);
-    const seccomp = seccompProfile(process.arch, { countsMemory: facts.limitsMemory });
-    if (seccomp === null || !facts.hasSeccomp) throw new UserError(CONTAINER_REMEDIES.seccomp);
+    const profile = seccompProfile(process.arch, { countsMemory: facts.limitsMemory });
+    if (profile === null || !facts.hasSeccomp) throw new UserError(CONTAINER_REMEDIES.seccomp);
+    if (!hasRuntime(facts, this.#settings)) throw new UserError(CONTAINER_REMEDIES.runtime);
     await (this.#sweep ??= removeLeft(engine));
 
     await using undo = new AsyncDisposableStack();
@@ -88,10 +89,13 @@ class Opener {
       ...way.binds,
     ];
     await refuseSocket(this.#settings.socketPath, binds);
+    const seccompFile = join(stateDir, "seccomp.json");
+    await writeFile(seccompFile, profile);
     const { limits } = opening;
     const name = `${user.uid}:${user.gid}`;
     const plan = planContainer({
-      ...{ ...this.#settings, ...facts, binds, volumes: image.volumes, limits, seccomp },
+      ...{ ...this.#settings, ...facts, binds, volumes: image.volumes, limits },
+      seccomp: facts.isPodman ? seccompFile : profile,
       labels: await labels(),
       keeper: KEEPERS[0] === name ? KEEPERS[1] : KEEPERS[0],
     });

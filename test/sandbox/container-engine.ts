@@ -21,7 +21,7 @@ export type TestEngine = AsyncDisposable & {
 };
 
 const IMAGE_SCRIPT = join(import.meta.dirname, "container-image.sh");
-const IMAGE = "pullwright-test:1";
+const IMAGE = "pullwright-test:latest";
 const START_MS_MAX = 60_000;
 const END_MS_MAX = 30_000;
 const POLL_MS = 50;
