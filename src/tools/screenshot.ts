@@ -56,6 +56,8 @@ export function screenshotTool({ session, album, browser }: Photography): Tool {
       const limits = { timeoutMs: TIMEOUT_MS, outputBytesMax: OUTPUT_BYTES_MAX };
       const { exit, stdout, stderr } = await session.exec({ argv, cwd: "", stdin: "", ...limits }, signal);
       if (exit.kind !== "exited") throw new ToolRefusal(whyStopped(exit));
+      // Too long an argument, or a full /tmp: what the script ends well says how.
+      if (exit.code !== 0) throw new ToolRefusal(`No picture: ${cleanText(stderr.toString()).slice(0, LOG_BYTES_MAX)}`);
       const said = readSaid(stderr.toString());
       if (said.end !== "shown") throw new ToolRefusal(`${whyNotShown(said, target)}${renderLogs(said)}`);
       const read = readImage(stdout);
@@ -81,9 +83,18 @@ function readTarget(typed: string, server: string): Target {
     return { address: url.href, port: Number(url.port) || (url.protocol === "https:" ? 443 : 80) };
   }
   if (server !== "") throw new ToolRefusal("With `server`, url must tell the port: http://localhost:PORT/path.");
-  const checked = checkPath(url ? decodeURIComponent(url.pathname) : text);
+  const checked = checkPath(url ? decodePath(url.pathname) : text);
   if (checked.kind === "refused") throw new ToolRefusal(`Cannot show "${typed}": ${checked.why}.`);
   return { address: `file:${checked.path}`, port: "" };
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch (error) {
+    if (error instanceof URIError) throw new ToolRefusal("url holds a % that begins no escape; give the file's path.");
+    throw error;
+  }
 }
 
 type Said = { readonly end: string; readonly detail: string; readonly console: string; readonly server: string };

@@ -133,6 +133,9 @@ test.skipIf(browser === null)(
     expect(await say({ url: "index.html", server: "npm start" })).toContain("url must tell the port");
     expect(await say({ url: "ftp://example.com/" })).toContain("must be http, https or the path");
     expect(await say({ url: "https://example.com/" })).toBe("error: The browser could not load https://example.com/.");
+    expect(await say({ url: "file:///workspace/100%.html" })).toContain("holds a % that begins no escape");
+    expect(await say({ url: "http://localhost:3000/", server: "x".repeat(200_000) })).toContain("error: No picture: ");
+    expect(await say({ url: "http://localhost:3000/", server: "echo a\0b" })).toContain("error: No picture: ");
     expect(await say({ url: "a.html", width: 4000 })).toContain("Wrong arguments for screenshot");
   },
 );
