@@ -14,7 +14,9 @@ import {
   type Checkpoint,
 } from "../src/workspace/checkpoint.ts";
 import type { Mirror } from "../src/workspace/mirror.ts";
+import { unmountBelow } from "../src/workspace/overlay.ts";
 import { removeTree } from "../src/workspace/remove-tree.ts";
+import { prepareSpare } from "../src/workspace/spare.ts";
 import { Workspace } from "../src/workspace/workspace.ts";
 import { makeRepository, pathOf } from "./workspace/repository.ts";
 import { median, render, run, timed, type Row } from "./workspace/measure.ts";
@@ -35,12 +37,19 @@ const ROADS = [
   { road: "checkout", overlayFilesMin: Infinity, partMax: 1 / 30 },
 ] as const;
 const EDITS = 500;
+/** Rows that targets are about. */
+const ONE = {
+  checkpoint: "checkpoint after one edit",
+  status: "git status after one edit",
+  restore: "restore of one edit",
+} as const;
 
 const folder = await mkdtemp(join(values.dir, "pullwright-bench-"));
 await chmod(folder, 0o711);
 try {
   await report();
 } finally {
+  await unmountBelow(folder); // Of a run that could not be measured to its end.
   await removeTree(folder);
 }
 
@@ -100,12 +109,16 @@ type Road = (typeof ROADS)[number];
 
 async function measureRoad({ road, overlayFilesMin, partMax }: Road, mirror: Mirror, clone: number): Promise<void> {
   const sha = (await run("git", ["-C", mirror.gitDir, "rev-parse", "main"])).trim();
-  const open = () => Workspace.open({ mirror, sha, runsDir: join(folder, "runs"), overlayFilesMin }, signal);
+  // The next run's checkout is written here and not by the workspaces, so that none is measured while another is written.
+  const opening = { mirror, sha, runsDir: join(folder, "runs"), overlayFilesMin, spareFilesMin: Infinity };
+  const open = () => Workspace.open(opening, signal);
+  const ahead: number[] = [];
   const first = await timed(open);
   await first.value[Symbol.asyncDispose]();
   const [opened, status, closed]: [number[], number[], number[]] = [[], [], []];
   const steps: Row[][] = [];
   for (let round = 0; round < rounds; round++) {
+    if (overlayFilesMin === Infinity) ahead.push((await timed(() => prepareSpare({ mirror, sha }, signal))).ms);
     const made = await timed(open);
     const workspace = made.value;
     opened.push(made.ms);
@@ -122,13 +135,32 @@ async function measureRoad({ road, overlayFilesMin, partMax }: Road, mirror: Mir
       { name: "both", ms: whole },
       ...(steps[0] ?? []).map(({ name }, i) => ({ name, ms: steps.flatMap((rows) => rows[i]?.ms ?? []) })),
       { name: "removal", ms: closed },
+      ...(ahead.length > 0 ? [{ name: "the next run's checkout, written while a run works", ms: ahead }] : []),
     ]),
   );
   const part = median(whole) / clone;
-  const verdict = part <= partMax ? "held" : "missed";
+  const verdict = (is: boolean) => (is ? "held" : "missed");
+  const middle = (name: string) => median(steps.flatMap((rows) => rows.find((row) => row.name === name)?.ms ?? []));
+  const [taken, asked, back] = [ONE.checkpoint, ONE.status, ONE.restore].map(middle);
   console.log(
-    `To a clean status: 1/${(1 / part).toFixed(1)} of a full clone, target 1/${(1 / partMax).toFixed(0)}: ${verdict}.\n`,
+    [
+      `- To a clean status: 1/${(1 / part).toFixed(1)} of a full clone, target 1/${(1 / partMax).toFixed(0)}: ${verdict(part <= partMax)}.`,
+      ...ratio("A checkpoint after one edit", { is: taken, of: asked, what: "git status", max: 1 }),
+      ...ratio("A restore of one edit", { is: back, of: taken, what: "checkpoint", max: 2 }),
+      "",
+    ].join("\n"),
   );
+}
+
+type Ratio = {
+  readonly is: number | undefined;
+  readonly of: number | undefined;
+  readonly what: string;
+  readonly max: number;
+};
+
+function ratio(name: string, { is = Number.NaN, of = Number.NaN, what, max }: Ratio): string[] {
+  return [`- ${name}: ${(is / of).toFixed(1)} times a ${what}, target ${max}: ${is / of <= max ? "held" : "missed"}.`];
 }
 
 async function measureCheckpoints(workspace: Workspace, open: () => Promise<Workspace>): Promise<Row[]> {
@@ -141,9 +173,9 @@ async function measureCheckpoints(workspace: Workspace, open: () => Promise<Work
   const take = () => takeCheckpoint(workspace, signal);
   const start = await measure("checkpoint of an untouched tree", take);
   await edit(workspace, [0]);
-  const one = await measure("checkpoint after one edit", take);
-  await measure("git status after one edit", () => dirtyStatus(workspace.treeDir));
-  await measure("restore of one edit", () => restoreCheckpoint(workspace, start, signal));
+  const one = await measure(ONE.checkpoint, take);
+  await measure(ONE.status, () => dirtyStatus(workspace.treeDir));
+  await measure(ONE.restore, () => restoreCheckpoint(workspace, start, signal));
   await restoreCheckpoint(workspace, one, signal);
   await edit(
     workspace,
