@@ -32,12 +32,12 @@ type At = { readonly owner: string; readonly repo: string };
 
 /** A branch that is yet to be made has no protection that can be asked for, though a pattern may wait for it. */
 async function isProtected(client: Client, at: At, branch: string): Promise<boolean> {
-  return (await orNull(async () => (await client.rest.repos.getBranch({ ...at, branch })).data.protected)) ?? false;
+  return (await orShut(async () => (await client.rest.repos.getBranch({ ...at, branch })).data.protected)) ?? false;
 }
 
 /** Active rules of all levels; a server from before there were rulesets has no such door. */
 async function readRules(client: Client, at: At, branch: string): Promise<readonly string[]> {
-  const rules = await orNull(
+  const rules = await orShut(
     async () => (await client.rest.repos.getBranchRules({ ...at, branch, per_page: 100 })).data,
   );
   return [...new Set((rules ?? []).map(({ type }) => type))].sort();
@@ -47,7 +47,17 @@ async function orNull<T>(read: () => Promise<T>): Promise<T | null> {
   try {
     return await read();
   } catch (error) {
-    if (isNotFound(error) || isForbidden(error)) return null;
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}
+
+/** A fact that a missing permission keeps from us is left out: the permission itself is told by the installation. */
+async function orShut<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await orNull(read);
+  } catch (error) {
+    if (isForbidden(error)) return null;
     throw error;
   }
 }

@@ -260,6 +260,13 @@ describe("a refused push", () => {
     expect((await refusalOf(scene, push)).refusal).toEqual({ kind: "read-only" });
   });
 
+  test("tells what it can when it may not even read the branch any more", async () => {
+    await using scene = await openScene();
+    const fix = await fixOf(scene, { "a.txt": "two\n" });
+    scene.github.grant({ metadata: "read", issues: "write" });
+    expect((await refusalOf(scene, fix)).refusal).toEqual({ kind: "permission" });
+  });
+
   test("of a pull request's protected branch leaves the work beside it", async () => {
     await using scene = await openScene();
     const fix = await fixOf(scene, { "a.txt": "two\n" });
