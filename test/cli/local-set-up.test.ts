@@ -1,0 +1,69 @@
+/** `pullwright run` in a checkout whose settings file names a set-up: real processes, real git, the stand-in for a vendor. */
+import { execa } from "execa";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startModels, type Script } from "../../sim/models/models.ts";
+import type { JournalEntry, RecordedEntry } from "../../src/journal.ts";
+import { GIT_ENV } from "../workspace/repository.ts";
+
+const BIN = join(import.meta.dirname, "../../bin/pullwright");
+const SECRET = "registry-token-0123456789";
+
+const script: Script = {
+  conversations: [
+    {
+      name: "local",
+      match: ["look around"],
+      turns: [
+        { do: [{ do: "shell", command: "cat deps/x; env | grep -c REGISTRY_TOKEN; true" }] },
+        { do: [{ do: "call", tool: "report", input: { title: "Nothing", summary: "Nothing to do." } }] },
+      ],
+    },
+  ],
+};
+
+async function readEntries(path: string): Promise<readonly JournalEntry[]> {
+  const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  return lines.map((line): RecordedEntry => JSON.parse(line)).map(({ entry }) => entry);
+}
+
+test("a local run has what its set-up made, runs it once for the same inputs, and gives it no secret", async () => {
+  await using undo = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), "pw-local-"));
+  undo.defer(() => rm(dir, { recursive: true, force: true }));
+  const work = join(dir, "work");
+  await mkdir(join(work, ".github"), { recursive: true });
+  const setup = "mkdir -p deps; env | grep REGISTRY_TOKEN >deps/leak || true; echo made >>deps/x";
+  await writeFile(join(work, ".github/agent.yml"), `setup: '${setup}'\n`);
+  await writeFile(join(work, ".gitignore"), "deps\n");
+  const git = (...args: string[]) => execa("git", args, { cwd: work, env: GIT_ENV, extendEnv: false });
+  await git("init", "--quiet");
+  await git("add", "--all");
+  await git("commit", "--quiet", "-m", "start");
+  const models = undo.use(await startModels({ script }));
+  const env = {
+    ...{ PATH: process.env["PATH"] ?? "", HOME: dir, PULLWRIGHT_DATA: join(dir, "data") },
+    ...{ ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl },
+    ...{ PULLWRIGHT_SETUP_ENV: "REGISTRY_TOKEN", REGISTRY_TOKEN: SECRET },
+  };
+  const told: unknown[] = [];
+  for (const isCached of [false, true]) {
+    const ended = await execa(BIN, ["run", "look around"], { cwd: work, env, extendEnv: false, reject: false });
+    expect([ended.exitCode, ended.stderr]).toEqual([0, expect.not.stringContaining("Error")]);
+    const [newest = ""] = (await readdir(join(dir, "data/local")))
+      .filter((name) => name.endsWith(".jsonl"))
+      .toSorted()
+      .reverse();
+    const entries = await readEntries(join(dir, "data/local", newest));
+    const setUps = entries.flatMap((entry) => (entry.kind === "set-up-finished" ? [entry.isCached] : []));
+    const seen = entries.flatMap((entry) => (entry.kind === "tool-observed" ? [entry.observation.text] : []))[0];
+    const brief = entries.flatMap((entry) => (entry.kind === "briefed" ? [entry.brief] : []))[0];
+    expect(brief).toContain("# Set-up\n\nThe host ran this in the sandbox before you:");
+    told.push({ setUps, seen });
+    expect(told.at(-1)).toEqual({ setUps: [isCached], seen: "Exit status 0\nmade\n0\n" });
+  }
+  expect(await readFile(join(work, "deps/leak"), "utf8")).toBe("");
+  expect((await git("status", "--porcelain")).stdout).toBe("");
+}, 120_000);
