@@ -138,7 +138,8 @@ export class Queue<T extends Tx> {
     });
     this.#crew = crew;
     const mending = setInterval(() => void transaction(mendPlaces).catch(onError), limits.MEND_MS);
-    const unlisten = await (listen?.(CHANNEL, () => crew.wake()) ?? null);
+    // Where it fails, tasks are found by asking.
+    const unlisten = await listen?.(CHANNEL, () => crew.wake()).catch((error) => void onError(error));
     this.#quit = async () => {
       clearInterval(mending);
       crew[Symbol.dispose]();
@@ -159,10 +160,7 @@ export class Queue<T extends Tx> {
     await leavePlaces(tx, ids);
   }
 
-  /**
-   * No new tasks. Those that run have half of `graceMs` to end by themselves, the other half to reach the end of their turn; then their
-   * signal is aborted. What has not ended, another worker gets at once.
-   */
+  /** No new tasks. Those that run have half of `graceMs` to end, half to reach the end of their turn; then their signal is aborted. */
   async stop({ graceMs }: { readonly graceMs: number }): Promise<void> {
     const ended = this.#crew?.off() ?? Promise.resolve();
     await Promise.race([ended, delay(graceMs * limits.FINISH_SHARE, null, { ref: false })]);

@@ -164,9 +164,12 @@ test("a job without a place, of an older server, gets one, and a place without a
   expect(await drain(world.queue, 1)).toEqual([id]);
 });
 
-test("without notifications, as behind a pooler, a task is found all the same", async () => {
+test.each([
+  ["hears nothing, as behind a pooler", null],
+  ["cannot listen", () => Promise.reject(new Error("refused"))],
+])("a worker that %s finds a task all the same", async (_, listen) => {
   await using world = await openQueueWorld();
-  const deaf = await openQueue(world.database, world.errors, true);
+  const deaf = await openQueue(world.database, world.errors, listen);
   const reached = Promise.withResolvers<string>();
   await deaf.work({ concurrency: 1, run: async (id) => reached.resolve(id), fail: never });
   await delay(100); // It has looked once, and rests.

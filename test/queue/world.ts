@@ -8,11 +8,17 @@ import type { TaskId, TaskRequest } from "../../src/task.ts";
 import { openTestDatabase } from "../database.ts";
 import { newTaskId, taskRequest } from "../store/builders.ts";
 
-export async function openQueue(database: Database, errors: unknown[] = [], isDeaf = false): Promise<Queue<Sql>> {
+type Listen = Parameters<typeof Queue.open<Sql>>[0]["listen"];
+
+export async function openQueue(
+  database: Database,
+  errors: unknown[] = [],
+  listen: Listen = (channel, hear) => database.listen(channel, hear),
+): Promise<Queue<Sql>> {
   return Queue.open({
     url: database.url,
     transaction: (fn) => database.transaction(fn),
-    listen: isDeaf ? null : (channel, hear) => database.listen(channel, hear),
+    listen,
     onError: (error) => void errors.push(error),
     heartbeatSeconds: 10,
   });
