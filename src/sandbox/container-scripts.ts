@@ -1,10 +1,11 @@
-/** Our own programs inside a container: one that keeps it alive, and the shell that stands around each command. Both are for the image's bash. */
+/** Our own programs inside a container, both for its bash: one that keeps it alive, and the shell that stands around each command. */
 
 /**
  * The keeper: all that the engine's own process 1, which collects ended processes, has started. It reads orders from its input, which
  * ends with the worker's connection: then it ends, and with it all inside. A number is the time in seconds it waits for the next order,
  * so a command ends even where its worker hangs; "look" has it tell how many processes there are beside the two, and how many things
- * commands have left in scratch folders and System V tables. Other lines are nothing: some engines let the request to connect through. It has a user of its own: no command can signal, trace or read it.
+ * commands have left in scratch folders and System V tables beside what was there at its first look (podman has files in /run). Other
+ * lines are nothing: some engines let the request to connect through. It has a user of its own: no command can signal, trace or read it.
  */
 const KEEPER = `
 shopt -s nullglob dotglob extglob
@@ -20,7 +21,8 @@ while IFS= read -r -t "$limit" order; do
   for table in shm msg sem; do
     [[ -r /proc/sysvipc/$table ]] && mapfile -t lines </proc/sysvipc/$table && left+=("\${lines[@]:1}")
   done
-  echo "$((\${#processes[@]} - 2)) \${#left[@]}"
+  : "\${first:=\${#left[@]}}"
+  echo "$((\${#processes[@]} - 2)) $((\${#left[@]} - first))"
 done
 `;
 

@@ -59,14 +59,7 @@ class Opener {
   }
 
   async open(opening: SandboxOpening): Promise<SandboxSession> {
-    const engine = await this.engine();
-    const facts = (this.#facts ??= await engine.readFacts());
-    const image = await engine.readImage(this.#settings.image);
-    if (image === null)
-      throw new UserError(`The sandbox image is not here. Run \`${pullRemedy(this.#settings.image)}\`.`);
-    const profile = seccompProfile(process.arch, { countsMemory: facts.limitsMemory });
-    if (profile === null || !facts.hasSeccomp) throw new UserError(CONTAINER_REMEDIES.seccomp);
-    if (!hasRuntime(facts, this.#settings)) throw new UserError(CONTAINER_REMEDIES.runtime);
+    const { engine, facts, image, profile } = await this.#ask();
     await (this.#sweep ??= removeLeft(engine));
 
     await using undo = new AsyncDisposableStack();
@@ -108,6 +101,20 @@ class Opener {
     undo.defer(() => runner.close());
     await runner.start();
     return new SerialSession((command, stopped) => runner.run(command, stopped), undo.move());
+  }
+
+  /** What the engine has, or a UserError that says what it lacks. An image may be pulled anew between two sessions. */
+  async #ask() {
+    const engine = await this.engine();
+    const facts = (this.#facts ??= await engine.readFacts());
+    const image = await engine.readImage(this.#settings.image);
+    if (image === null) {
+      throw new UserError(`The sandbox image is not here. Run \`${pullRemedy(this.#settings.image)}\`.`);
+    }
+    const profile = seccompProfile(process.arch, { countsMemory: facts.limitsMemory });
+    if (profile === null || !facts.hasSeccomp) throw new UserError(CONTAINER_REMEDIES.seccomp);
+    if (!hasRuntime(facts, this.#settings)) throw new UserError(CONTAINER_REMEDIES.runtime);
+    return { engine, facts, image, profile };
   }
 
   /** Whom commands run as, by the engine's numbers. As root it is a user that only this workspace has. */
