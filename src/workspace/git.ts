@@ -139,6 +139,15 @@ function credentials(access: GitAccess): Record<string, string> {
   };
 }
 
+/**
+ * Faults of git-fsck(1) in what commits say of people and times, and in how a mode is written: old tools made them, so old histories have
+ * them (psf/requests is one), and they lead nobody astray. All others are refused.
+ */
+const OLD_FAULTS = [
+  ...["missingSpaceBeforeDate", "missingSpaceBeforeEmail", "missingEmail", "missingNameBeforeEmail", "badEmail"],
+  ...["badName", "badDate", "badDateOverflow", "badTimezone", "zeroPaddedDate", "zeroPaddedFilemode"],
+] as const;
+
 const HARDENING = [
   "safe.bareRepository=explicit",
   "core.fsmonitor=false",
@@ -174,6 +183,7 @@ const HARDENING = [
   "maintenance.auto=false",
   "protocol.ext.allow=never",
   "transfer.fsckObjects=true",
+  ...OLD_FAULTS.map((fault) => `fetch.fsck.${fault}=ignore`),
   "http.followRedirects=false",
 ] as const;
 

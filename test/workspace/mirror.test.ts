@@ -129,6 +129,26 @@ test("the mirrors not used for longest make room, never one in use", async () =>
   expect(await there()).toEqual(["1.git", "3.git"]);
 });
 
+test("a history that old tools wrote badly is mirrored all the same, a tree that leads git astray is not", async () => {
+  await using scene = await openScene();
+  const { mirrors, repo, access } = scene;
+  const cwd = scene.github.gitDir(REPO);
+  const write = async (type: string, input: string | Buffer) =>
+    (await execa("git", ["hash-object", "-t", type, "-w", "--literally", "--stdin"], { cwd, input })).stdout;
+  const tree = (await execa("git", ["rev-parse", "main^{tree}"], { cwd })).stdout;
+  // As in the history of psf/requests, and as some importers wrote: no space before the date, an hour of 54 minutes.
+  const bad = "author A <a@b>1300000000 +518\ncommitter A <a@b> 1300000000 -7654321\n";
+  const commit = await write("commit", `tree ${tree}\n${bad}\nOld\n`);
+  await execa("git", ["update-ref", "refs/heads/main", commit], { cwd });
+  using mirror = await mirrors.fetch(repo, [], access, signal);
+  expect(await resolveCommit(mirror, "refs/heads/main")).toBe(commit);
+  const modules = await write("blob", '[submodule "../../x"]\n\tpath = x\n\turl = --upload-pack=x\n');
+  const trap = await write("tree", Buffer.concat([Buffer.from("100644 .gitmodules\0"), Buffer.from(modules, "hex")]));
+  const hostile = await write("commit", `tree ${trap}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\nTrap\n`);
+  await execa("git", ["update-ref", "refs/heads/main", hostile], { cwd });
+  await expect(mirrors.fetch(repo, [], access, signal)).rejects.toThrow(TransientError);
+});
+
 test("a mirror is there before any task asks for it", async () => {
   await using scene = await openScene();
   await scene.mirrors.warm(scene.repo, scene.access, signal);
