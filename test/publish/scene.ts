@@ -49,11 +49,11 @@ export type Scene = AsyncDisposable & {
   readonly commit: (files: Readonly<Record<string, string>>, from?: string) => Promise<string>;
 };
 
-export async function openScene({ isBlobless = false } = {}): Promise<Scene> {
+export async function openScene({ isBlobless = false, content = { "a.txt": "one\n" } } = {}): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "pw-perform-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
-  const github = stack.use(await openGitHub({ "a.txt": "one\n" }));
+  const github = stack.use(await openGitHub(content));
   const { reader, writer } = openForge(github);
   const task = buildTask({
     repo: { ...(await repoRef(github)), owner: "acme", name: "widget", defaultBranch: "main" },
