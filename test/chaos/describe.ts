@@ -38,14 +38,14 @@ function describeSchedule({ seed, wire, threads, kills, restarts }: Plan): strin
   const steps = threads.flatMap(({ name, steps }) =>
     steps.map((step) => ({ atMs: step.atMs, what: `${name}: ${step.kind}` })),
   );
-  const goes = restarts.map(({ moment, how, downMs }) => {
-    return `at ${moment.at} ${moment.unit} the database goes (${how}), for ${downMs} ms`;
+  const goes = restarts.map(({ afterReplies, how, downMs }) => {
+    return `after ${afterReplies} replies the database goes (${how}), for ${downMs} ms`;
   });
-  const dies = kills.map(({ after, worker, sparesStarting }) => {
-    return `${after.at} ${after.unit}: worker${worker}${sparesStarting ? "" : ", also when it is just starting"}`;
+  const dies = kills.map(({ afterMs, afterReplies, worker, sparesStarting }) => {
+    return `${afterMs} ms and ${afterReplies} replies: worker${worker}${sparesStarting ? "" : ", also when it is just starting"}`;
   });
   const asked = steps.toSorted((one, other) => one.atMs - other.atMs).map(({ atMs, what }) => `${atMs} ms ${what}`);
-  const killed = ["Kills, each so long after the one before and after another reply:", ...dies];
+  const killed = ["Kills, each so long after the one before:", ...dies];
   return [`Schedule of seed ${seed}, over ${wire}'s wire:`, ...asked, ...goes, ...killed].join("\n");
 }
 

@@ -1,13 +1,6 @@
 /** The play of one seed: who asks for what and when, what is killed when. Pure; only the operating system's timing is not in it. */
 import { Dice } from "./dice.ts";
 
-/**
- * Milliseconds, or how many replies the models have given: a machine that is busy with other things gets as far as any other before
- * something falls on it.
- */
-export type Span = { readonly unit: "ms" | "replies"; readonly from: number; readonly to: number };
-export type Moment = { readonly unit: Span["unit"]; readonly at: number };
-
 export type Size = {
   readonly repos: number;
   /** Of each repository. */
@@ -19,9 +12,9 @@ export type Size = {
   readonly asksReviews: boolean;
   readonly workers: number;
   readonly killsMax: number;
-  readonly killEvery: Span;
-  /** When the database goes: alternately killed and shut down. */
-  readonly restarts: readonly Span[];
+  readonly killEvery: { readonly ms: readonly [number, number]; readonly replies: readonly [number, number] };
+  /** When the database goes, alternately killed and shut down: after so many of the models' replies. */
+  readonly restarts: readonly (readonly [number, number])[];
   /** All is asked for within this time. */
   readonly arrivalsMs: number;
   /** Of requests to GitHub: how many fail. A read that fails is asked again in a second, anything else by the next attempt. */
@@ -32,10 +25,10 @@ export type Size = {
 /** The form of the acceptance: sixty tasks over six repositories. */
 export const FULL: Size = {
   ...{ repos: 6, issues: 5, fixes: [2, 1], reviews: 1, asksReviews: true },
-  ...{ workers: 3, killsMax: 300, killEvery: { unit: "ms", from: 1_000, to: 2_000 } },
+  ...{ workers: 3, killsMax: 300, killEvery: { ms: [1_000, 2_000], replies: [2, 5] } },
   restarts: [
-    { unit: "replies", from: 30, to: 90 },
-    { unit: "replies", from: 120, to: 200 },
+    [30, 90],
+    [120, 200],
   ],
   ...{ arrivalsMs: 60_000, limitMs: 20 * 60_000 },
   faults: { read: 0.05, write: 0.015, git: 0.03, hangsMax: 2 },
@@ -44,8 +37,8 @@ export const FULL: Size = {
 /** For every run of the tests. */
 export const SHORT: Size = {
   ...{ repos: 2, issues: 2, fixes: [1], reviews: 1, asksReviews: false },
-  ...{ workers: 2, killsMax: 6, killEvery: { unit: "replies", from: 1, to: 3 } },
-  restarts: [{ unit: "replies", from: 6, to: 14 }],
+  ...{ workers: 2, killsMax: 6, killEvery: { ms: [0, 0], replies: [1, 3] } },
+  restarts: [[6, 14]],
   ...{ arrivalsMs: 6_000, limitMs: 4 * 60_000 },
   faults: { read: 0.05, write: 0, git: 0, hangsMax: 0 },
 };
@@ -74,12 +67,17 @@ export type Step = { readonly atMs: number } & (
   | { readonly kind: "push"; readonly file: string }
 );
 
-export type Restart = { readonly moment: Moment; readonly how: "kill" | "shut-down"; readonly downMs: number };
+export type Restart = { readonly afterReplies: number; readonly how: "kill" | "shut-down"; readonly downMs: number };
 /**
- * So long after the kill before, and not before the models have given another reply: else a machine that is busy with other things would
- * see nothing but starts. For the same reason one that is just starting is spared as a rule.
+ * So long after the kill before, and not before the models have given so many more replies: else a machine that is busy with other things
+ * would see nothing but starts. For the same reason a worker that is just starting is spared as a rule.
  */
-export type Kill = { readonly after: Moment; readonly worker: number; readonly sparesStarting: boolean };
+export type Kill = {
+  readonly afterMs: number;
+  readonly afterReplies: number;
+  readonly worker: number;
+  readonly sparesStarting: boolean;
+};
 
 export type Plan = {
   readonly seed: number;
@@ -102,16 +100,17 @@ export function makePlan(seed: number, size: Size): Plan {
   const kills: Kill[] = [];
   const { killEvery } = size;
   for (let i = 0; i < size.killsMax; i++) {
-    const after = { unit: killEvery.unit, at: dice.whole(`kill ${i} after`, killEvery.from, killEvery.to) };
+    const afterMs = dice.whole(`kill ${i} after`, ...killEvery.ms);
+    const afterReplies = dice.whole(`kill ${i} after replies`, ...killEvery.replies);
     const sparesStarting = dice.share(`kill ${i} spares`) < SPARING_SHARE;
     const worker = dice.whole(`kill ${i} of`, 0, size.workers - 1);
-    kills.push({ after, worker, sparesStarting });
+    kills.push({ afterMs, afterReplies, worker, sparesStarting });
   }
   const first = dice.whole("first restart", 0, 1);
-  const restarts = size.restarts.map(({ unit, from, to }, i): Restart => {
+  const restarts = size.restarts.map((span, i): Restart => {
     const how = (i + first) % 2 === 0 ? "kill" : "shut-down";
-    const moment = { unit, at: dice.whole(`restart ${i} at`, from, to) };
-    return { moment, how, downMs: dice.whole(`restart ${i} for`, 0, 2_000) };
+    const afterReplies = dice.whole(`restart ${i} at`, ...span);
+    return { afterReplies, how, downMs: dice.whole(`restart ${i} for`, 0, 2_000) };
   });
   return { seed, size, threads, cases, kills, restarts, wire: dice.pick("wire", ["anthropic", "openai"]) };
 }

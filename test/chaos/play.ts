@@ -10,7 +10,7 @@ import { Member } from "./crew.ts";
 import { Dice } from "./dice.ts";
 import { openMail, type Mail } from "./mail.ts";
 import { actAll, OWNER, repoName, type Asked } from "./people.ts";
-import { makePlan, type Moment, type Plan, type Size } from "./plan.ts";
+import { makePlan, type Plan, type Size } from "./plan.ts";
 import { FILES, writeScript } from "./script.ts";
 import { ShakyDatabase } from "./shaky-database.ts";
 import { openWeather, type Weather } from "./weather.ts";
@@ -183,38 +183,35 @@ type Watching = {
 };
 
 async function killAll(
-  { plan, killedAt, ...it }: Watching,
+  { plan, killedAt, models }: Watching,
   workers: readonly Member[],
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { after, worker, sparesStarting } of plan.kills) {
-    const replies = it.models.replies.length;
-    await until(
-      { unit: after.unit, at: after.at + (after.unit === "ms" ? Date.now() - it.startedAt : replies) },
-      it,
-      signal,
-    );
-    await until({ unit: "replies", at: replies + 1 }, it, signal);
+  for (const { afterMs, afterReplies, worker, sparesStarting } of plan.kills) {
+    const replies = models.replies.length;
+    await delay(afterMs, undefined, { signal });
+    await untilReplies(models, replies + afterReplies, signal);
     const member = workers[worker];
     if (member === undefined || (sparesStarting && !(await member.isReady()))) continue;
     if (member.kill()) killedAt.push(Date.now());
   }
 }
 
-async function restartAll({ plan, ...it }: Watching, database: ShakyDatabase, signal: AbortSignal): Promise<void> {
+async function restartAll(
+  { plan, models, say }: Watching,
+  database: ShakyDatabase,
+  signal: AbortSignal,
+): Promise<void> {
   for (const restart of plan.restarts) {
-    await until(restart.moment, it, signal);
-    it.say(`the database goes (${restart.how})`);
+    await untilReplies(models, restart.afterReplies, signal);
+    say(`the database goes (${restart.how})`);
     await database.restart(restart);
-    it.say("the database is back");
+    say("the database is back");
   }
 }
 
-type Clocks = Pick<Watching, "models" | "startedAt">;
-
-async function until({ unit, at }: Moment, { models, startedAt }: Clocks, signal: AbortSignal): Promise<void> {
-  if (unit === "ms") return delay(Math.max(0, startedAt + at - Date.now()), undefined, { signal });
-  while (models.replies.length < at) await delay(REPLIES_LOOK_MS, undefined, { signal });
+async function untilReplies(models: Models, count: number, signal: AbortSignal): Promise<void> {
+  while (models.replies.length < count) await delay(REPLIES_LOOK_MS, undefined, { signal });
 }
 
 /** Resolves when everything was asked for and every task has ended, to why it was given up. */
