@@ -97,6 +97,23 @@ test("a worker told to stop in the middle of a run finishes it within its grace 
   expect(world.github.pulls(REPO)).toHaveLength(1);
 }, 120_000);
 
+test("a task that is given up before any attempt at it was written down ends, and its asker is told", async () => {
+  await using world = await openSlowWorld();
+  await world.labelIssue({ title: "Typo in the greeting", body: "It says `Helo`." });
+  // As a hundred workers would leave it that were killed just after they had taken it.
+  const lose = "UPDATE pgboss.job SET retry_count = 100, started_on = now() WHERE name = 'tasks' RETURNING id";
+  await world.until(30_000, async () => ((await world.store.database.query(lose)).length === 1 ? true : null));
+  const worker = startWorkerProcess(world);
+  try {
+    const [task] = await world.ended(1);
+    expect(task).toMatchObject({ state: "failed", attempt: 1 });
+  } finally {
+    worker.kill("SIGTERM");
+    await once(worker, "exit");
+  }
+  expect(world.github.comments(REPO).map(({ body }) => body)).toEqual([expect.stringContaining("My worker was lost")]);
+}, 120_000);
+
 async function countEntries(world: World, kind: string): Promise<number> {
   const rows = await world.store.database.query("SELECT 1 FROM pullwright.journal WHERE kind = $1", [kind]);
   return rows.length;
