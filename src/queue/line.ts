@@ -9,6 +9,8 @@ export type Place = {
   readonly id: string;
   /** Parties (installations) that wait get turns one after the other, however much each asks for. */
   readonly party: number;
+  /** Within a party, its parts (repositories) take turns the same way. */
+  readonly part: number;
   /** Tasks with the same key (thread) run one after the other. */
   readonly key: string;
   /** Higher goes first, among all parties; but every fourth turn ranks do not count. */
@@ -19,9 +21,9 @@ export type Place = {
 export type Claim = { readonly id: string; readonly retryCount: number; readonly data: unknown };
 
 /** In the transaction that makes the job. */
-export async function takePlace(tx: Tx, { id, party, key, rank }: Place): Promise<void> {
-  await tx.query("INSERT INTO pullwright.places (task_id, party, key, rank) VALUES ($1, $2, $3, $4)", [
-    ...[id, party, key, rank],
+export async function takePlace(tx: Tx, { id, party, part, key, rank }: Place): Promise<void> {
+  await tx.query("INSERT INTO pullwright.places (task_id, party, part, key, rank) VALUES ($1, $2, $3, $4, $5)", [
+    ...[id, party, part, key, rank],
   ]);
 }
 
@@ -38,9 +40,9 @@ export async function leavePlaces(tx: Tx, ids: readonly string[]): Promise<void>
   await tx.query("DELETE FROM pullwright.places WHERE task_id = ANY($1::uuid[])", [ids]);
 }
 
-/** The next tasks, at most `max`; [] when nothing may run now. How they are chosen stands beside the function (0065-claim.sql). */
+/** The next tasks, at most `max`; [] when nothing may run now. How they are chosen stands beside the function (0065-claim.sql, 0067-parts.sql). */
 export async function claimNext(tx: Tx, max: number): Promise<readonly Claim[]> {
-  const rows = await tx.query("SELECT task_id, retries, ticket FROM pullwright.claim_tasks($1)", [max]);
+  const rows = await tx.query("SELECT task_id, retries, ticket FROM pullwright.claim_parts($1)", [max]);
   return rows.map((row) => ({ id: String(row["task_id"]), retryCount: Number(row["retries"]), data: row["ticket"] }));
 }
 

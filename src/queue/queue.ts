@@ -34,6 +34,8 @@ export type Acceptance<T extends Tx> = {
     readonly key: string;
     /** Whose it is (an installation): those that wait take turns, however much each asks for. */
     readonly party: number;
+    /** Within it (a repository), the same. */
+    readonly part: number;
     /** Higher goes first. */
     readonly priority: number;
   };
@@ -114,12 +116,12 @@ export class Queue<T extends Tx> {
       if (!(await record(tx))) return "duplicate-delivery";
       if (task === null) return "recorded";
       if (!(await task.insert(tx))) return "duplicate-task";
-      const { id, key, party, priority } = task;
+      const { id, key, party, part, priority } = task;
       const ticket: Ticket = { failures: 0, handedOver: 0 };
       // With the queue's policy a unique index lets one of a key be active, whoever chooses.
       const sent = await this.#boss.send(QUEUE, ticket, { id, singletonKey: key, priority, db: joined(tx) });
       if (sent === null) throw new Error(`a job of task ${id} exists without the task`);
-      await takePlace(tx, { id, party, key, rank: priority });
+      await takePlace(tx, { id, party, part, key, rank: priority });
       await announce(tx);
       return "accepted";
     });

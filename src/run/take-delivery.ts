@@ -73,6 +73,7 @@ function planTask(queue: Queue<Sql>, { guid, id, decision: { request, headAt } }
     },
     key: `${repo.id}:${thread.number}`,
     party: repo.installationId,
+    part: repo.id,
     priority: origin.kind === "automatic" ? PRIORITY_AUTOMATIC : PRIORITY_ASKED,
   };
 }

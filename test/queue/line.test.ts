@@ -82,6 +82,16 @@ test("installations take turns", async () => {
   expect(started.map((id) => parties.get(id))).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3]);
 });
 
+test("repositories of an installation take turns, so one with much to do does not hold up the others", async () => {
+  await using world = await openQueueWorld();
+  const parts = new Map<string, number>();
+  for (const part of [1, 1, 1, 1, 1, 2, 3, 3]) parts.set((await world.accept({ party: 1, part })).id, part);
+  const other = await world.accept({ party: 2, part: 9 });
+  parts.set(other.id, 9);
+  const started = await drain(world.queue, 9);
+  expect(started.map((id) => parts.get(id))).toEqual([1, 9, 2, 3, 1, 3, 1, 1, 1]);
+});
+
 test("free hands go to the installation that runs least, so a slow one does not end up with all of them", async () => {
   await using world = await openQueueWorld();
   const slow = new Set<string>();
@@ -156,7 +166,7 @@ test("a job without a place, of an older server, gets one, and a place without a
   const { id } = await world.accept({ threadKey: "t" });
   await world.database.query("DELETE FROM pullwright.places");
   const gone = newTaskId();
-  await world.database.transaction((tx) => takePlace(tx, { id: gone, party: 1, key: "gone", rank: 0 }));
+  await world.database.transaction((tx) => takePlace(tx, { id: gone, party: 1, part: 1, key: "gone", rank: 0 }));
   await world.database.transaction(mendPlaces);
   expect(await world.database.query("SELECT task_id, party, key FROM pullwright.places")).toEqual([
     { task_id: id, party: 0, key: "t" },

@@ -46,6 +46,7 @@ test("what fails before the commit leaves nothing at all", async () => {
       insert: () => Promise.reject(new TransientError("away")),
       key: "k",
       party: 11,
+      part: 22,
       priority: 0,
     },
   });

@@ -47,6 +47,7 @@ export type Delivered = {
   readonly request: TaskRequest;
   readonly threadKey: string;
   readonly party: number;
+  readonly part: number;
   readonly priority: number;
 };
 
@@ -69,6 +70,7 @@ export async function accept(queue: Queue<Sql>, changes: Partial<Delivered> = {}
       insert: async (tx) => (await insertTask(tx, request, id)) !== null,
       key: changes.threadKey ?? id,
       party: changes.party ?? 11,
+      part: changes.part ?? 22,
       priority: changes.priority ?? 0,
     },
   });
