@@ -37,16 +37,16 @@ export async function intend(
 }
 
 /**
- * It stands on the forge now. Said even by a superseded attempt, because a fact is worth more than the order it came in; but only
- * the attempt whose intent stands can say that this intent was done, and where.
+ * It stands on the forge now. Said even by a superseded attempt, because a fact is worth more than the order it came in; but only the
+ * attempt whose intent stands, or a later one that found it done, can say that this intent was done, and where.
  */
 export async function complete(sql: Sql, it: Attempt & Pick<Published, "role" | "ref" | "url">): Promise<void> {
   const { taskId, attempt, role, ref, url } = it;
   const rows = await sql.query(
     `UPDATE pullwright.publications
-     SET state = CASE WHEN attempt = $5 THEN 'done' ELSE state END,
-       ref = CASE WHEN attempt = $5 OR ref IS NULL THEN $3 ELSE ref END,
-       url = CASE WHEN attempt = $5 OR ref IS NULL THEN $4 ELSE url END,
+     SET state = CASE WHEN attempt <= $5 THEN 'done' ELSE state END,
+       ref = CASE WHEN attempt <= $5 OR ref IS NULL THEN $3 ELSE ref END,
+       url = CASE WHEN attempt <= $5 OR ref IS NULL THEN $4 ELSE url END,
        updated_at = now()
      WHERE task_id = $1 AND role = $2 RETURNING role`,
     [taskId, role, ref, url, attempt],

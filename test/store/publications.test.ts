@@ -59,3 +59,14 @@ test("what a superseded attempt did late is known, but does not make the new int
   await complete(database, { ...old, role, ref: "1", url: "u1" });
   expect(await find(database, { ...now, role })).toMatchObject({ state: "done", ref: "2", url: "u2" });
 });
+
+test("a later attempt that finds on the forge what an earlier one meant to do makes it done", async () => {
+  await using opened = await openTestDatabase();
+  const { database } = opened;
+  const lost = await startedTask(database);
+  const role = "push";
+  await intend(database, { ...lost, role, intent: {} });
+  const attempt = (await markRunning(database, lost.taskId)) ?? 0;
+  await complete(database, { taskId: lost.taskId, attempt, role, ref: "agent/7", url: "u" });
+  expect(await find(database, { taskId: lost.taskId, role })).toMatchObject({ state: "done", ref: "agent/7" });
+});
