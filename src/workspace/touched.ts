@@ -102,16 +102,18 @@ async function readAll(tree: Tree, signal: AbortSignal): Promise<Found> {
   const first = listChanged(tree, AbortSignal.any([signal, racing.signal]));
   first.catch(() => {}); // It counts only when it is asked for below.
   const [entries, { files, folders }] = await Promise.all([findAll(tree.treeDir, signal), readKnown(tree, signal)]);
-  const sound = await withoutTraps(tree.treeDir, entries);
-  const hadTraps = sound.length < entries.length;
-  if (hadTraps) racing.abort(); // It may hang at a pipe.
-  const changed = await (hadTraps ? listChanged(tree, signal) : first);
-  const fresh: Fresh[] = [];
-  for (const { path, kind } of sound) {
-    if (kind === "folder" ? folders.has(path) : files.has(path)) continue;
+  // First by sets: what is known is most of it, and has no trap's name.
+  const unknown = entries.filter(
+    ({ path, kind }) => kind === "other" || !(kind === "folder" ? folders.has(path) : files.has(path)),
+  );
+  const sound = await withoutTraps(tree.treeDir, unknown);
+  const mayHang = unknown.some(({ kind }) => kind === "other"); // At a pipe called .gitattributes, which is gone by now.
+  if (mayHang) racing.abort();
+  const changed = await (mayHang ? listChanged(tree, signal) : first);
+  const fresh = sound.filter(({ path }) => {
     const end = path.lastIndexOf("/");
-    if (end < 0 || folders.has(path.slice(0, end))) fresh.push({ path, kind });
-  }
+    return end < 0 || folders.has(path.slice(0, end));
+  });
   return { added: [], fresh, gone: changed };
 }
 
