@@ -83,7 +83,7 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
     { mirror, sha: headSha, runsDir: parts.runsDir, sparse: settings.checkout.sparse },
     signal,
   );
-  const start = await openStart(parts, { checkout, workspace }, signal);
+  const start = await openStart(parts, { checkout, workspace, isReview }, signal);
   const { treeDir, owner, layers } = workspace;
   const written = { owner, writtenDir: layers?.upperDir ?? null };
   const bare = { workspaceDir: treeDir, ...written, readOnlyPaths: [], limits: SANDBOX_LIMITS };

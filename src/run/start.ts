@@ -32,10 +32,17 @@ const NOTE =
   "The worker you were on was lost, and another one goes on. Your files are as you left them. What git ignores (installed " +
   "packages, build output) is as it was before your first turn, and so is everything outside of the workspace.";
 
+export type StartPlace = {
+  readonly checkout: Checkout;
+  readonly workspace: Workspace;
+  /** Nothing can be written: there is nothing that another machine would not have. */
+  readonly isReview: boolean;
+};
+
 /** Takes in what the tree is put back from, and writes which of the two it is. Before the set-up. */
 export async function openStart(
   parts: StartParts,
-  { checkout, workspace }: { readonly checkout: Checkout; readonly workspace: Workspace },
+  { checkout, workspace, isReview }: StartPlace,
   signal: AbortSignal,
 ): Promise<Start> {
   const { earlier, attempt, journal } = parts;
@@ -52,7 +59,8 @@ export async function openStart(
   const tree = begun.tree.kind === "kept" ? begun.tree.tree : null;
   await journal.append({ kind: "resumed", attempt, turn: begun.turn, tree });
   const { written } = begun;
-  const hasRun = written.some((entry) => entry.kind === "tool-observed" && entry.command !== null);
+  // A review may wait for an answer to the very words it asked with.
+  const hasRun = !isReview && written.some((entry) => entry.kind === "tool-observed" && entry.command !== null);
   return { begun, past: { ...past, written, note: hasRun ? NOTE : null }, paid, packs };
 }
 
