@@ -37,7 +37,6 @@ export type ExecPlan = {
   readonly environment: readonly string[];
   /** uid:gid. */
   readonly user: string;
-  readonly hasInput: boolean;
 };
 
 /** A busy disk makes an engine slow; one that says nothing for so long says nothing. */
@@ -152,11 +151,11 @@ export class EngineContainer {
     return State.parse(await ask("inspect", this.#container.inspect())).State.Pid;
   }
 
-  async exec({ argv, environment, user, hasInput }: ExecPlan): Promise<EngineExec> {
-    const output = { AttachStdout: true, AttachStderr: true, AttachStdin: hasInput };
+  async exec({ argv, environment, user }: ExecPlan): Promise<EngineExec> {
+    const output = { AttachStdout: true, AttachStderr: true };
     const plan = { Cmd: [...argv], Env: [...environment], User: user, WorkingDir: "/", ...output };
     const exec = await ask("exec", this.#container.exec(plan));
-    return new EngineExec(exec, asDuplex(await ask("exec", exec.start({ hijack: true, stdin: hasInput }))));
+    return new EngineExec(exec, asDuplex(await ask("exec", exec.start({ hijack: true, stdin: false }))));
   }
 
   /** SIGKILL for process 1. */

@@ -18,6 +18,8 @@ export type Look = {
 /** Bash answers in a millisecond; under a fork bomb it waits its turn, and at the start for a busy disk. */
 const LOOK_MS_MAX = 10_000;
 const FIRST_LOOK_MS_MAX = 60_000;
+/** Now and then Docker 20.10 drops the connection to the first container after its own start, which ends it. No command has run then. */
+const STARTS_MAX = 3;
 /** The engine removes an ended container by itself, after its mounts. */
 const GONE_MS_MAX = 30_000;
 const GONE_POLL_MS = 20;
@@ -47,16 +49,18 @@ export class Container {
   }
 
   static async start(engine: Engine, plan: ContainerPlan): Promise<Container> {
-    const made = await engine.create(plan);
-    try {
-      // Connected before the start: what is not connected to when it begins has no input, and ends.
-      const container = new Container(made, await made.attach());
-      await made.start();
-      await Promise.all([container.look(FIRST_LOOK_MS_MAX), container.#find()]);
-      return container;
-    } catch (error) {
-      await made.remove();
-      throw error;
+    for (let tries = 1; ; tries++) {
+      const made = await engine.create(plan);
+      try {
+        // Connected before the start: what is not connected to when it begins has no input, and ends.
+        const container = new Container(made, await made.attach());
+        await made.start();
+        await Promise.all([container.look(FIRST_LOOK_MS_MAX), container.#find()]);
+        return container;
+      } catch (error) {
+        await made.remove();
+        if (!(error instanceof TransientError) || tries === STARTS_MAX) throw error;
+      }
     }
   }
 

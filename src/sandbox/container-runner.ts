@@ -1,11 +1,12 @@
 /** One session's commands, in one container. What a command leaves alive or spoils costs the container: the next one gets a new one. */
-import { posix } from "node:path";
+import { rm, writeFile } from "node:fs/promises";
+import { join, posix } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { TransientError } from "../failure.ts";
 import type { EngineExec } from "./container-engine.ts";
 import { Container, type Look } from "./container-life.ts";
 import { CommandOutput } from "./container-output.ts";
-import { aroundCommand } from "./container-scripts.ts";
+import { aroundCommand, INPUT_FILE } from "./container-scripts.ts";
 import type { DiskWatch } from "./disk-watch.ts";
 import { checkReadOnlyPaths, type ReadOnlyPath } from "./read-only-paths.ts";
 import { startErrorText } from "./run-command.ts";
@@ -21,6 +22,8 @@ export type ContainerRunnerParts = {
   readonly user: string;
   readonly limits: SandboxLimits;
   readonly disk: DiskWatch;
+  /** What the container has as its input's folder. */
+  readonly inputDir: string;
 };
 
 type Ended = { readonly container: Container; readonly exec: EngineExec; readonly oomKillsBefore: number };
@@ -88,14 +91,14 @@ export class ContainerRunner {
   async #supervise(container: Container, command: Exec, stopped: AbortSignal) {
     const { argv, cwd, stdin, timeoutMs, outputBytesMax } = command;
     const { wrap, environment, user, disk } = this.#parts;
+    const hasInput = stdin.length > 0;
+    if (hasInput) await writeInput(this.#parts.inputDir, stdin);
     const oomKillsBefore = container.oomKills();
     container.setDeadline(timeoutMs);
-    const plan = { argv: aroundCommand(posix.join("/workspace", cwd), wrap(argv)), environment, user };
-    const exec = await container.exec({ ...plan, hasInput: stdin.length > 0 });
+    const plan = { argv: aroundCommand(posix.join("/workspace", cwd), wrap(argv), hasInput), environment, user };
+    const exec = await container.exec(plan);
     const stop = Promise.withResolvers<Stop>();
     const output = new CommandOutput(exec.stream, outputBytesMax, () => stop.resolve("output-limit"));
-    exec.stream.on("error", () => {}); // A command may end without reading its input.
-    if (stdin.length > 0) exec.stream.end(stdin);
     const onAbort = () => stop.resolve("aborted");
     stopped.addEventListener("abort", onAbort, { once: true });
     if (stopped.aborted) onAbort();
@@ -139,6 +142,13 @@ export class ContainerRunner {
     if (code === null) throw new TransientError("The container engine did not say how a command ended.");
     return ranOutOfMemory && code !== 0 ? memoryLimit : { kind: "exited", code };
   }
+}
+
+/** A new file each time: the last command may hold the old one open. */
+async function writeInput(folder: string, input: Uint8Array | string): Promise<void> {
+  const path = join(folder, INPUT_FILE);
+  await rm(path, { force: true });
+  await writeFile(path, input, { mode: 0o444 });
 }
 
 /** Processes that stay are seen in the last look; null when the container has ended. */

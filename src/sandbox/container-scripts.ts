@@ -17,7 +17,7 @@ while IFS= read -r -t "$limit" order; do
     *) limit=$order; continue ;;
   esac
   processes=(/proc/[0-9]*)
-  left=(/tmp/* /home/agent/* /dev/shm/* /dev/mqueue/* /run/!(egress))
+  left=(/tmp/* /home/agent/* /dev/shm/* /dev/mqueue/* /run/!(egress|input))
   for table in shm msg sem; do
     [[ -r /proc/sysvipc/$table ]] && mapfile -t lines </proc/sysvipc/$table && left+=("\${lines[@]:1}")
   done
@@ -32,15 +32,15 @@ done
  * work. Names that engines and bash put into the environment are taken out again.
  */
 const AROUND = `
-exec 4>&2 2>/dev/null
+exec 4>&2 2>/dev/null <"$2"
 cd -- "$1" 2>&4 || exit 126
-shift
+shift 2
 env -u HOSTNAME -u container -u OLDPWD -u SHLVL -u _ -- "$@" 2>&4 4>&-
 code=$?
 exec </dev/null >/dev/null 4>&-
 kill -KILL -1
 shopt -s nullglob dotglob extglob
-left=(/tmp/* /home/agent/* /dev/shm/* /dev/mqueue/* /run/!(egress))
+left=(/tmp/* /home/agent/* /dev/shm/* /dev/mqueue/* /run/!(egress|input))
 (( \${#left[@]} == 0 )) || rm -rf -- "\${left[@]}"
 exit $code
 `;
@@ -51,9 +51,13 @@ export function keeperCommand(idleSeconds: number): string[] {
   return [...BASH, KEEPER, "pullwright", String(idleSeconds)];
 }
 
-export function aroundCommand(folder: string, argv: readonly string[]): readonly string[] {
+/** Where commands find their input: a file, which may be opened by name. Podman loses the output of one that leaves a connection unread. */
+export const INPUT_FOLDER = "/run/input";
+export const INPUT_FILE = "stdin";
+
+export function aroundCommand(folder: string, argv: readonly string[], hasInput: boolean): readonly string[] {
   // env would take such a program for a variable.
   const [program = ""] = argv;
   const command = program.includes("=") ? [...BASH, 'exec -- "$@"', "exec", ...argv] : argv;
-  return [...BASH, AROUND, "pullwright", folder, ...command];
+  return [...BASH, AROUND, "pullwright", folder, hasInput ? `${INPUT_FOLDER}/${INPUT_FILE}` : "/dev/null", ...command];
 }

@@ -13,6 +13,7 @@ import { Container } from "./container-life.ts";
 import { type ContainerPlan, planContainer } from "./container-plan.ts";
 import { CONTAINER_REMEDIES, pullRemedy } from "./container-remedies.ts";
 import { ContainerRunner } from "./container-runner.ts";
+import { INPUT_FOLDER } from "./container-scripts.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { NO_EGRESS, openEgress } from "./egress.ts";
 import { etcFiles } from "./etc-folder.ts";
@@ -72,6 +73,8 @@ class Opener {
       ? await openEgress({ policy: opening.egress, ...this.#tools }, join(stateDir, "egress"), undo)
       : NO_EGRESS;
     const user = await this.#takeOwnership({ ...opening, workspaceDir }, facts, undo);
+    const inputDir = join(stateDir, "input");
+    await mkdir(inputDir, { mode: 0o755 });
     const etcBinds = await writeEtc(join(stateDir, "etc"), user);
     if (process.getuid?.() === 0) await giveStateFolder(stateDir, user.uid);
     const binds: Bind[] = [
@@ -79,6 +82,7 @@ class Opener {
       ...toolBinds,
       { source: workspaceDir, target: "/workspace", isWritable: !opening.isReadOnly },
       ...readOnlyPaths.map(({ source, target }) => ({ source, target, isWritable: false })),
+      { source: inputDir, target: INPUT_FOLDER, isWritable: false },
       ...way.binds,
     ];
     await refuseSocket(this.#settings.socketPath, binds);
@@ -95,7 +99,7 @@ class Opener {
     const runner = new ContainerRunner({
       start: () => startOn(engine, plan, workspaceDir),
       environment: environmentOf(image, this.#tools, { ...way.environment, ...opening.environment }),
-      ...{ readOnlyPaths, wrap: way.wrap, user: name, limits },
+      ...{ readOnlyPaths, wrap: way.wrap, user: name, limits, inputDir },
       disk: new DiskWatch([opening.writtenDir ?? workspaceDir, stateDir], limits, workspaceDir),
     });
     undo.defer(() => runner.close());
