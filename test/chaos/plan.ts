@@ -34,6 +34,13 @@ export const FULL: Size = {
   faults: { read: 0.05, write: 0.015, git: 0.03, hangsMax: 2 },
 };
 
+/** The same with fewer repositories, and all that comes after so many replies in proportion. */
+export function shrink(size: Size, repos: number): Size {
+  const share = (count: number) => Math.ceil((count * repos) / size.repos);
+  const restarts = size.restarts.map(([from, to]) => [share(from), share(to)] as const);
+  return { ...size, repos, restarts, arrivalsMs: share(size.arrivalsMs) };
+}
+
 /** For every run of the tests. */
 export const SHORT: Size = {
   ...{ repos: 2, issues: 2, fixes: [1], reviews: 1, asksReviews: false },
