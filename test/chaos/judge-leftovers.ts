@@ -24,9 +24,10 @@ async function leftFolders({ dir }: Stage): Promise<string[]> {
   return left;
 }
 
-/** Whoever sees the play's folder: by its mounts, its command, or where it is. */
+/** Whoever sees the play's folder: by its mounts, where it has its own, by its command, or by where it is and writes. */
 function leftProcesses({ dir, members }: Stage): string[] {
   const pids = new Set(members.flatMap(({ incarnations }) => incarnations.map(({ pid }) => pid)));
+  const namespace = readlinkSync("/proc/self/ns/mnt");
   return readdirSync("/proc")
     .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
     .flatMap((pid) => {
@@ -35,10 +36,10 @@ function leftProcesses({ dir, members }: Stage): string[] {
         .trim();
       if (pids.has(Number(pid)) && command.includes("bin/start.mjs"))
         return [`a worker is still alive: ${pid} ${command}`];
-      // A mount of the host's own stands in everybody's list, and is judged by itself.
-      const isInside = read(() => readlinkSync(`/proc/${pid}/cwd`)).startsWith(dir) || command.includes(`${dir}/`);
-      const isOurs = isInside || read(() => readlinkSync(`/proc/${pid}/fd/1`)).startsWith(`${dir}/tmp`);
-      // The stand-in's own git answers nobody any more.
+      const links = ["cwd", "fd/1"].map((name) => read(() => readlinkSync(`/proc/${pid}/${name}`)));
+      const isElsewhere = read(() => readlinkSync(`/proc/${pid}/ns/mnt`)) !== namespace;
+      const mounts = isElsewhere ? read(() => readFileSync(`/proc/${pid}/mountinfo`, "utf8")) : "";
+      const isOurs = [command, mounts, ...links].some((text) => text.includes(`${dir}/`));
       return isOurs ? [`a process is left: ${pid} ${command}`] : [];
     });
 }
