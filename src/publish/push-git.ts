@@ -1,7 +1,8 @@
 /** What pushing takes of git: where a branch of the forge is, one push, our commit made again on another head. Told by exit and porcelain only. */
 import type { GitAccess } from "../forge/forge.ts";
 import { fillCommits, isBlobless, promisedFrom } from "../workspace/blobless.ts";
-import { git, GitError, gitOverNetwork } from "../workspace/git.ts";
+import { git, gitOverNetwork } from "../workspace/git.ts";
+import { GitError } from "../workspace/git-command.ts";
 import { gitPipe, splitNames } from "../workspace/git-pipe.ts";
 import type { Mirror } from "../workspace/mirror.ts";
 import type { Pushed } from "./refusal.ts";

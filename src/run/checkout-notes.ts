@@ -1,5 +1,6 @@
 /** What of the repository a run does not see, told to the agent: folders left out, submodules, files that Git LFS keeps elsewhere. */
-import { git, type GitPlace } from "../workspace/git.ts";
+import { git } from "../workspace/git.ts";
+import type { GitPlace } from "../workspace/git-command.ts";
 import type { RepoSettings } from "./repo-settings.ts";
 
 /** Names in a brief; the files that name them are in the tree. */

@@ -1,5 +1,6 @@
 /** AGENTS.md in force: read from the base commit only, so that a pull request cannot write its own instructions. */
-import { git, type GitPlace } from "../workspace/git.ts";
+import { git } from "../workspace/git.ts";
+import type { GitPlace } from "../workspace/git-command.ts";
 
 /** All guidance together; a model that must read more than this before it starts reads none of it well. */
 const GUIDANCE_BYTES_MAX = 32 * 1024;

@@ -1,7 +1,8 @@
 /** `.github/agent.yml` at the base commit: what a repository's maintainers set for us. A pull request's copy is never read. */
 import { z } from "zod";
 import { UserError } from "../failure.ts";
-import { git, type GitPlace } from "../workspace/git.ts";
+import { git } from "../workspace/git.ts";
+import type { GitPlace } from "../workspace/git-command.ts";
 
 export const SETTINGS_PATH = ".github/agent.yml";
 

@@ -4,7 +4,7 @@ import { NO_PAST, type Past } from "../agent/resumption.ts";
 import type { TreeJournal, TreePack } from "../journal.ts";
 import type { AttemptEntry } from "../store/journal.ts";
 import { restoreCheckpoint, unpackCheckpoint } from "../workspace/checkpoint.ts";
-import { GitError } from "../workspace/git.ts";
+import { GitError } from "../workspace/git-command.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 import type { Checkout } from "./checkout.ts";
 import { readBegun, workedMs, type Begun } from "./past.ts";

@@ -5,7 +5,7 @@
 import { UserError } from "../failure.ts";
 import type { Journal, JournalEntry, RecordedEntry, TreeJournal, TreePack } from "../journal.ts";
 import { packCheckpoint, readBaseTree, takeCheckpoint } from "../workspace/checkpoint.ts";
-import { GitError } from "../workspace/git.ts";
+import { GitError } from "../workspace/git-command.ts";
 import { isTouchedSince, thisMoment } from "../workspace/tree-clock.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 

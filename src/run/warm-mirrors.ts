@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { TransientError, UserError } from "../failure.ts";
 import type { ForgeReader } from "../forge/forge.ts";
 import type { MirrorWish } from "../repo-event.ts";
-import { GitError } from "../workspace/git.ts";
+import { GitError } from "../workspace/git-command.ts";
 import type { Mirrors } from "../workspace/mirror.ts";
 
 /** Repositories that wait; one more is left to its first task. */

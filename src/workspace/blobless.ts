@@ -6,7 +6,7 @@ import { appendFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TransientError } from "../failure.ts";
 import type { GitAccess } from "../forge/forge.ts";
-import { GitError, type GitOptions, type GitPlace } from "./git.ts";
+import { GitError, type GitOptions, type GitPlace } from "./git-command.ts";
 import { gitPipe } from "./git-pipe.ts";
 import type { Mirror } from "./mirror.ts";
 

@@ -1,9 +1,11 @@
 /** git with bytes in and bytes out: names of files need not be UTF-8, and a list of them is too long for arguments. */
 import { spawn } from "node:child_process";
-import { GitError, gitEnvironment, gitOptions, type GitOptions, type GitPlace } from "./git.ts";
+import { GitError, gitEnvironment, gitOptions, type GitOptions, type GitPlace } from "./git-command.ts";
 
 /** A pack or a list beyond this is no checkpoint any more but a copy of a repository. */
 const OUTPUT_BYTES_MAX = 512 * 1024 * 1024;
+/** A checkout of a hundred thousand files on a slow disk says nothing until it is done; one that takes longer has hung. */
+const SILENCE_MS_MAX = 600_000;
 /** What a GitError can use. */
 const STDERR_BYTES_MAX = 64 * 1024;
 
@@ -23,11 +25,17 @@ export function gitPipe(
       stdio: ["pipe", "pipe", "pipe"],
       ...(signal ? { signal } : {}),
     });
+    let isHung = false;
+    const timer = setTimeout(() => {
+      isHung = true;
+      child.kill("SIGKILL");
+    }, SILENCE_MS_MAX).unref();
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     let outBytes = 0;
     let errBytes = 0;
     child.stdout.on("data", (chunk: Buffer) => {
+      timer.refresh();
       out.push(chunk);
       outBytes += chunk.length;
       if (outBytes > OUTPUT_BYTES_MAX) child.kill("SIGKILL");
@@ -38,7 +46,9 @@ export function gitPipe(
     });
     child.on("error", (error) => reject(signal?.aborted ? signal.reason : error));
     child.on("close", (code) => {
+      clearTimeout(timer);
       if (signal?.aborted) reject(signal.reason);
+      else if (isHung) reject(new GitError(verb, 1, { stderr: `it said nothing for ${SILENCE_MS_MAX / 1000} s` }));
       else if (outBytes > OUTPUT_BYTES_MAX) reject(new GitError(verb, 1, { stderr: "its output was too long" }));
       else if (code === 0) resolve(Buffer.concat(out));
       else {

@@ -2,7 +2,7 @@
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lockExclusive } from "../file-lock.ts";
-import type { GitPlace } from "./git.ts";
+import type { GitPlace } from "./git-command.ts";
 import type { Mirror } from "./mirror.ts";
 import { showHistory } from "./stores.ts";
 import { warmDirOf } from "./warm.ts";

@@ -1,6 +1,7 @@
 /** Replaces a mirror that cannot be used any more by a fresh clone, in one step, so that no run sees half of one. */
 import { rename, rm } from "node:fs/promises";
-import { git, GitError } from "./git.ts";
+import { git } from "./git.ts";
+import { GitError } from "./git-command.ts";
 
 /** `fill` makes the new mirror. Kept commits that were never pushed come along where they can still be read. */
 export async function rebuildMirror(gitDir: string, fill: (freshGitDir: string) => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 /** Brings a run's index up to what its work tree holds, and writes it as a tree: what checkpoints and snapshots are made of. */
 import { chmod, lstat } from "node:fs/promises";
 import { UserError } from "../failure.ts";
-import { type GitPlace, GitError } from "./git.ts";
+import { type GitPlace, GitError } from "./git-command.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
 import { findTouched } from "./touched.ts";
 import { toPath } from "./walk.ts";

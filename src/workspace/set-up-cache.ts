@@ -8,7 +8,7 @@ import { lstat, mkdir, open, readdir, rename, rm, stat, utimes, type FileHandle 
 import { once } from "node:events";
 import { basename, join } from "node:path";
 import { changeOwner, pickUid } from "../sandbox/owner.ts";
-import { type GitPlace } from "./git.ts";
+import type { GitPlace } from "./git-command.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
 import { giveTo, ownerOf } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";

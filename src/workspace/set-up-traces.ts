@@ -5,7 +5,7 @@ import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { splitNames } from "./git-pipe.ts";
-import type { GitPlace } from "./git.ts";
+import type { GitPlace } from "./git-command.ts";
 import { removeTree } from "./remove-tree.ts";
 import { toPath } from "./walk.ts";
 

@@ -1,7 +1,8 @@
 /** What a run did to its tree, as git objects in our own store: the tree id, the files changed, the diff, the commit. */
 import type { FileChange } from "../outcome.ts";
 import { takeCheckpoint } from "./checkpoint.ts";
-import { git, type GitPlace } from "./git.ts";
+import { git } from "./git.ts";
+import type { GitPlace } from "./git-command.ts";
 import { refuseTraps } from "./traps.ts";
 import type { Workspace } from "./workspace.ts";
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { tryExclusive } from "../file-lock.ts";
 import { changeOwner, pickUid } from "../sandbox/owner.ts";
 import { isThere } from "./evict.ts";
-import { GitError, type GitPlace } from "./git.ts";
+import { GitError, type GitPlace } from "./git-command.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
 import { copyHistory } from "./history.ts";
 import type { Mirror } from "./mirror.ts";

@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fetchMissing, isBlobless, promisedFrom } from "./blobless.ts";
-import { type GitPlace } from "./git.ts";
+import type { GitPlace } from "./git-command.ts";
 import { gitPipe } from "./git-pipe.ts";
 
 /** Commits that `git log` and `git blame` inside the sandbox can see. More costs time and disk for each warm checkout. */

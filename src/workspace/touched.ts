@@ -3,7 +3,7 @@
  * overlay's upper layer does not hold is as it was. Ignored files are left out unless they were recorded before.
  */
 import { lstat, rm } from "node:fs/promises";
-import { type GitPlace, GitError } from "./git.ts";
+import { type GitPlace, GitError } from "./git-command.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
 import { findAll } from "./find-all.ts";
 import { type Entry, joinPath, listBelow, readFolder, toPath } from "./walk.ts";

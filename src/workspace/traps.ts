@@ -2,7 +2,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../failure.ts";
-import { GitError, type GitPlace } from "./git.ts";
+import { GitError, type GitPlace } from "./git-command.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
 
 /** macOS takes 1024 bytes with the folder of the clone; a checkout that is refused half-way leaves a broken work tree. */

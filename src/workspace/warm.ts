@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "n
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type FileLock, lockExclusive, tryExclusive, tryShared } from "../file-lock.ts";
-import { GitError } from "./git.ts";
+import { GitError } from "./git-command.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
 import type { Mirror } from "./mirror.ts";
 import { canMountOverlay } from "./overlay.ts";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type FileLock, lockExclusive, tryExclusive } from "../file-lock.ts";
 import { pickUid } from "../sandbox/owner.ts";
-import { type GitPlace } from "./git.ts";
+import type { GitPlace } from "./git-command.ts";
 import { gitPipe } from "./git-pipe.ts";
 import { endProcessesIn } from "./left-git.ts";
 import type { Mirror } from "./mirror.ts";

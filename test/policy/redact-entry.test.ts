@@ -31,7 +31,17 @@ test("an image's letters are left as they are, and so is a sub-agent's opaque st
   const usage = { input: 1, cachedRead: 0, cacheWrite: 0, output: 1, reasoning: 0 };
   const opaque = { provider: "anthropic", model: "m", value: token };
   const replied: JournalEntry = {
-    ...{ kind: "model-replied", turn: 1, model: "m", parts: [], stop: "finished", usage, costUsd: 0, wallMs: 1, opaque },
+    ...{
+      kind: "model-replied",
+      turn: 1,
+      model: "m",
+      parts: [],
+      stop: "finished",
+      usage,
+      costUsd: 0,
+      wallMs: 1,
+      opaque,
+    },
   };
   const inside: JournalEntry = { kind: "sub-agent", id: "explorer-1", role: "explorer", entry: replied };
   expect(redactEntry(inside, [])).toEqual(inside);
