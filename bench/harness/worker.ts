@@ -11,11 +11,13 @@ import { requireIsolation } from "../../src/sandbox/require-isolation.ts";
 import { readSettings } from "../../src/settings.ts";
 import { fileJournal } from "../../src/store/journal-file.ts";
 import { TASK } from "./script.ts";
+import { findBrowserOnce } from "../../src/tools/screenshot.ts";
 
 const [mode = "", baseUrl = "", turns = "1", warmUp = "", ...checkouts] = process.argv.slice(2);
 
 const settings = readSettings();
 const sandbox = openSandbox(settings);
+const findBrowser = findBrowserOnce();
 await requireIsolation(sandbox, () => {});
 
 // A worker that has run before: the vendor's SDK is loaded and the code is compiled.
@@ -34,7 +36,7 @@ async function run(checkout: string, index: number): Promise<number> {
   const parts = {
     openModels: async (role: ModelRole) => openModels({ ...settings, anthropic }, role),
     ...{ sandbox, journal, limits: settings.limits, cacheKey: `bench-${index}`, now: Date.now },
-    ...{ setUp: openLocalSetUp(settings), wantsOpinion: false, written: [] },
+    ...{ findBrowser, setUp: openLocalSetUp(settings), wantsOpinion: false, written: [] },
   };
   const outcome = await runLocal(parts, checkout, TASK, new AbortController().signal);
   if (outcome.kind === "refused") throw new Error("the scripted session was refused");

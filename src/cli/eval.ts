@@ -16,6 +16,7 @@ import { requireIsolation } from "../sandbox/require-isolation.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { readSettings, type Settings } from "../settings.ts";
 import { fileJournal } from "../store/journal-file.ts";
+import { type FindBrowser, findBrowserOnce } from "../tools/screenshot.ts";
 
 export async function evaluate(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -31,7 +32,8 @@ export async function evaluate(args: readonly string[]): Promise<number> {
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
   const scores: Score[] = [];
-  for (const one of cases) scores.push(await runCase(one, { sandbox, settings }));
+  const findBrowser = findBrowserOnce();
+  for (const one of cases) scores.push(await runCase(one, { sandbox, findBrowser, settings }));
   const totals = sumScores(scores);
   if (values.json) console.log(JSON.stringify({ model: model.id, totals, scores }));
   else
@@ -41,9 +43,9 @@ export async function evaluate(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-type Parts = { readonly sandbox: Sandbox; readonly settings: Settings };
+type Parts = { readonly sandbox: Sandbox; readonly findBrowser: FindBrowser; readonly settings: Settings };
 
-async function runCase(one: Case, { sandbox, settings }: Parts): Promise<Score> {
+async function runCase(one: Case, { sandbox, findBrowser, settings }: Parts): Promise<Score> {
   const parent = join(settings.dataDir, "eval");
   await mkdir(parent, { recursive: true, mode: 0o711 });
   const dir = await mkdtemp(join(parent, "case-"));
@@ -55,7 +57,7 @@ async function runCase(one: Case, { sandbox, settings }: Parts): Promise<Score> 
     const parts = {
       openModels: async (role: ModelRole) => openModels(settings, role),
       ...{ sandbox, journal, limits: settings.limits, cacheKey: one.name, written: [], now: Date.now },
-      ...{ setUp: openLocalSetUp(settings), wantsOpinion: settings.secondOpinion },
+      ...{ findBrowser, setUp: openLocalSetUp(settings), wantsOpinion: settings.secondOpinion },
     };
     const { spend } = await runLocal(parts, root, one.task, never);
     const opening = { workspaceDir: root, readOnlyPaths: [], isReadOnly: false, limits: SANDBOX_LIMITS };

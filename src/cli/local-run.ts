@@ -17,6 +17,7 @@ import type { Settings } from "../settings.ts";
 import { tryExclusive } from "../file-lock.ts";
 import { fileJournal } from "../store/journal-file.ts";
 import { untilInterrupted } from "./open-session.ts";
+import { findBrowserOnce } from "../tools/screenshot.ts";
 
 export type LocalRun = {
   readonly id: string;
@@ -41,7 +42,7 @@ export async function carryOut(settings: Settings, run: LocalRun): Promise<numbe
   const journal = redacting(aloud(file, { asJson, from: written.length }), keys);
   const parts = {
     openModels: async (role: ModelRole) => openModels(settings, role),
-    setUp: openLocalSetUp(settings),
+    ...{ setUp: openLocalSetUp(settings), findBrowser: findBrowserOnce() },
     ...{ sandbox, journal, limits: settings.limits, cacheKey: id, wantsOpinion, written, now: Date.now },
   };
   const outcome = await runLocal(parts, root, task, untilInterrupted(" `pullwright resume` goes on with the run."));

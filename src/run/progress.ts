@@ -14,6 +14,8 @@ import type { Work } from "../publish/render-work.ts";
 
 /** Edits of one comment at most this often: GitHub's secondary limits count them, and a page that flickers is not read. */
 export const PROGRESS_GAP_MS = 10_000;
+/** And rarer the longer a run lasts, 500 in an hour being what GitHub's secondary limits give a whole installation: half an hour has 60. */
+const PROGRESS_GAP_SHARE = 20;
 
 export type ProgressParts = {
   readonly journal: TreeJournal;
@@ -83,7 +85,10 @@ export class Progress implements TreeJournal, AsyncDisposable {
 
   #schedule(): void {
     if (this.#timer) return;
-    const waitMs = Math.max(0, this.#shownAt + this.#parts.gapMs - this.#parts.now());
+    const now = this.#parts.now();
+    const workedMs = now - (this.#entries[0]?.at ?? now);
+    const gapMs = Math.max(this.#parts.gapMs, workedMs / PROGRESS_GAP_SHARE);
+    const waitMs = Math.max(0, this.#shownAt + gapMs - now);
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#shownAt = this.#parts.now();

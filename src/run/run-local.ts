@@ -16,6 +16,7 @@ import { lazySession } from "../sandbox/lazy-session.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
+import type { FindBrowser } from "../tools/screenshot.ts";
 import { setUpLocally, type LocalSetUpParts } from "./local-set-up.ts";
 import { parseRepoSettings, SETTINGS_PATH } from "./repo-settings.ts";
 import { renderBrief, renderGuidance } from "./brief.ts";
@@ -25,6 +26,7 @@ import { work, wordsOf, type WorkEnd } from "./work.ts";
 export type LocalParts = {
   readonly openModels: (role: ModelRole) => Promise<ModelChain>;
   readonly sandbox: Sandbox;
+  readonly findBrowser: FindBrowser;
   readonly setUp: LocalSetUpParts;
   readonly journal: Journal;
   readonly limits: RunLimits;
@@ -61,6 +63,7 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
       ...{ past: { ...NO_PAST, written }, paid: readSpent(written), today: { kind: "ok" } },
       entries: async () => (await journal.read()).map(({ entry }) => entry),
       ...{ openModels: parts.openModels, limits: parts.limits, cacheKey: parts.cacheKey, now: parts.now },
+      findBrowser: parts.findBrowser,
       brief: begun?.brief ?? [renderBrief({ task: text, ...rest }), installed.brief].filter(Boolean).join("\n\n"),
       guidance: renderGuidance(rest.guidance),
       opinion: wantsOpinion && enabled ? { readDiff: () => readLocalDiff(session, signal), isTested: tests } : null,

@@ -16,6 +16,7 @@ import type { DayLimits, RunLimits } from "../settings.ts";
 import type { Task, TaskState } from "../task.ts";
 import type { AttemptEntry } from "../store/journal.ts";
 import type { Mirrors } from "../workspace/mirror.ts";
+import type { FindBrowser } from "../tools/screenshot.ts";
 import { openCheckout, type Checkout } from "./checkout.ts";
 import { commentAlert } from "./comment-alert.ts";
 import { RunInbox } from "./inbox.ts";
@@ -33,6 +34,7 @@ export type RunParts = {
   readonly sandbox: Sandbox;
   readonly setUp: SetUpParts;
   readonly openModels: OpenModels;
+  readonly findBrowser: FindBrowser;
   readonly wantsOpinion: boolean;
   /** False where alerts about money go to a webhook. */
   readonly commentsAlerts: boolean;

@@ -55,6 +55,7 @@ export async function workTask(parts: DecideParts, desk: TaskDesk, signal: Abort
     {
       goal: isReview ? "review" : "change",
       openModels: (role) => parts.openModels(role, settings, review),
+      findBrowser: parts.findBrowser,
       ...{ session, readOnlySession, inbox: parts.inbox, journal, brief, guidance },
       ...{ past: start.past, paid: start.paid, today: desk.today, charge: ledger.charge, now: parts.now },
       entries: async () => [...start.past.written, ...(await own())],

@@ -15,13 +15,14 @@ import type { BudgetState } from "../policy/budget.ts";
 import type { SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Report } from "../tools/report.ts";
-import { findBrowser } from "../tools/screenshot.ts";
+import type { FindBrowser } from "../tools/screenshot.ts";
 import { unreachable } from "../failure.ts";
 import { seekOpinion } from "./second-opinion.ts";
 
 export type Work = {
   readonly goal: "change" | "review";
   readonly openModels: (role: ModelRole) => Promise<ModelChain>;
+  readonly findBrowser: FindBrowser;
   readonly session: SandboxSession;
   /** The same workspace, where nothing can be written. */
   readonly readOnlySession: SandboxSession;
@@ -60,7 +61,7 @@ export async function work(it: Work, signal: AbortSignal): Promise<WorkEnd> {
   const ground: SubAgentGround = { journal, purse, limits, cacheKey, past, now };
   const [models, browser] = await Promise.all([
     it.openModels(it.goal === "review" ? "reviewer" : "author"),
-    findBrowser(session, signal),
+    it.findBrowser(session, signal),
   ]);
   const openModels = (role: ModelRole | "explorer" | "test-writer") => it.openModels(MODELS_OF[role]);
   const { toolset, reports, report } = openReportingToolset({

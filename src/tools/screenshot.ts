@@ -32,6 +32,15 @@ export type Photography = {
   readonly browser: string;
 };
 
+/** The path of a browser in the session's sandbox, null for none. */
+export type FindBrowser = (session: SandboxSession, signal: AbortSignal) => Promise<string | null>;
+
+/** Looks once: all sessions of a sandbox have the same programs. */
+export function findBrowserOnce(): FindBrowser {
+  let found: string | null | undefined;
+  return async (session, signal) => (found === undefined ? (found = await findBrowser(session, signal)) : found);
+}
+
 /** A browser in this sandbox, null for none. */
 export async function findBrowser(session: SandboxSession, signal: AbortSignal): Promise<string | null> {
   const argv = ["/bin/sh", "-c", readScript("find-browser.sh")];
