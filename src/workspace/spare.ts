@@ -9,6 +9,7 @@ import { changeOwner, pickUid } from "../sandbox/owner.ts";
 import { isThere } from "./evict.ts";
 import { GitError, type GitPlace } from "./git-command.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
+import { endProcessesIn } from "./left-git.ts";
 import { copyHistory } from "./history.ts";
 import type { Mirror } from "./mirror.ts";
 import { giveTo } from "./ownership.ts";
@@ -81,7 +82,8 @@ export async function prepareSpare({ mirror, sha }: Pick<Wanted, "mirror" | "sha
   try {
     if (await isThere(join(dir, "spare"))) return;
     const fresh = join(dir, "spare.new");
-    await removeTree(fresh); // A dead worker's.
+    await endProcessesIn(fresh); // A killed worker's git goes on without it.
+    await removeTree(fresh);
     const treeDir = join(fresh, "tree");
     await mkdir(treeDir, { recursive: true, mode: 0o755 });
     const place = { gitDir: join(fresh, "store.git"), workTree: treeDir, indexFile: join(fresh, "index") };

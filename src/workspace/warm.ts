@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type FileLock, lockExclusive, tryExclusive, tryShared } from "../file-lock.ts";
 import { GitError } from "./git-command.ts";
 import { gitPipe, splitNames } from "./git-pipe.ts";
+import { endProcessesIn } from "./left-git.ts";
 import type { Mirror } from "./mirror.ts";
 import { canMountOverlay } from "./overlay.ts";
 import { LOOSE_STAT, makeStore, showHistory } from "./stores.ts";
@@ -148,6 +149,7 @@ async function takeFreeSlot(
 /** Without its `commit` file a slot is rubbish: that is how one that a dead worker left half-written is known. */
 async function writeSlot(dir: string, wanted: Wanted, signal: AbortSignal): Promise<void> {
   const before = await readFile(join(dir, "commit"), "utf8").catch(() => null);
+  await endProcessesIn(dir); // The git of a killed worker may still be writing it.
   await rm(join(dir, "commit"), { force: true });
   if (before === null || !(await moveSlot(dir, { ...wanted, before }, signal))) await fillSlot(dir, wanted, signal);
   await settle(dir, signal);

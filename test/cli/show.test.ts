@@ -95,7 +95,12 @@ test("a machine that does not have the commit gets it out of its bundle, unless 
   const shelf = scene.shelfOf(1);
   expect(await restoreResult(shelf, { mirror: other, commit })).toBe(false);
   await keepResult(shelf, { mirror, taskId: run.taskId, commit }, Date.now());
-  expect(await restoreResult(shelf, { mirror: other, commit: scene.base.replace(/^./, "0") })).toBe(false);
+  expect(
+    await restoreResult(shelf, {
+      mirror: other,
+      commit: scene.base.replace(/^./, (first) => (first === "0" ? "1" : "0")),
+    }),
+  ).toBe(false);
   expect(await restoreResult(shelf, { mirror: other, commit })).toBe(true);
   await execa("git", ["fsck", "--strict"], { cwd: other.gitDir });
 
