@@ -33,6 +33,15 @@ async function waiting(world: World): Promise<StoredTask> {
   return await world.until(20_000, first);
 }
 
+/** Models that are opened when `isShown`: what a run shows of itself is on its way while it works. */
+function onceShown({ parts, database }: Worker, world: World, isShown: () => boolean): Worker {
+  const openModels: Worker["parts"]["openModels"] = async (...wanted) => {
+    await world.until(20_000, async () => (isShown() ? true : null));
+    return await parts.openModels(...wanted);
+  };
+  return { database, parts: { ...parts, progressGapMs: 0, openModels } };
+}
+
 const after = (kind: string): Fault => ({ when: "after", isIt: (entry) => entry.kind === kind });
 
 test("a task that waited for longer than anyone waits is not begun", async () => {
@@ -66,9 +75,9 @@ test("a review that is given up after its worker was lost leaves no check run th
   const pull = (await ada.pulls.create({ ...AT, title: "More", head: "side", base: "main", draft: true })).data;
   await ada.issues.createComment({ ...AT, issue_number: pull.number, body: "/agent review" });
   const { id } = await waiting(world);
-  const worker = await openWorker(world);
-  const parts = { ...worker.parts, progressGapMs: 0 };
-  await attemptTask({ ...worker, parts }, id, after("model-replied"));
+  const worker = onceShown(await openWorker(world), world, () => world.github.checkRuns(REPO).length > 0);
+  const { parts } = worker;
+  await attemptTask(worker, id, after("model-replied"));
   const shown = async () => world.github.checkRuns(REPO).map(({ status, conclusion }) => [status, conclusion]);
   expect(await shown()).toEqual([["in_progress", null]]);
 
@@ -85,8 +94,8 @@ test("who has lost the right to ask does not leave a comment that says the work 
   await using world = await openWorld();
   const number = await world.labelIssue({ title: "Typo", body: "Typo." });
   const { id } = await waiting(world);
-  const worker = await openWorker(world);
-  await attemptTask({ ...worker, parts: { ...worker.parts, progressGapMs: 0 } }, id, after("model-replied"));
+  const worker = onceShown(await openWorker(world), world, () => world.github.comments(REPO).length > 0);
+  await attemptTask(worker, id, after("model-replied"));
   const said = () => world.github.comments(REPO).map(({ body }) => body?.split("\n")[0]);
   expect(said()).toEqual([expect.stringMatching(/^\*\*Working:\*\*/)]);
   const reader = { ...worker.parts.reader, permission: async () => "none" as const };
