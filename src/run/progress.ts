@@ -14,7 +14,7 @@ import type { Work } from "../publish/render-work.ts";
 
 /** Edits of one comment at most this often: GitHub's secondary limits count them, and a page that flickers is not read. */
 export const PROGRESS_GAP_MS = 10_000;
-/** And rarer the longer a run lasts, 500 in an hour being what GitHub's secondary limits give a whole installation: half an hour has 60. */
+/** And rarer the longer a run lasts, 500 in an hour being what GitHub's secondary limits give a whole installation: half an hour has 64. */
 const PROGRESS_GAP_SHARE = 20;
 
 export type ProgressParts = {
