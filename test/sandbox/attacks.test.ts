@@ -32,7 +32,13 @@ test.each(users)("as $user the sandbox holds against every attack", { timeout: 4
   await holdAgainstAll(prefix, { PULLWRIGHT_SANDBOX: "bubblewrap" });
 });
 
-test.each(users)(
+/**
+ * An ordinary user who may ask an engine is root by it, and shares the count of their processes with everything else they run: an
+ * attack that is still ending may fail the next command. So that half runs on request, `ATTACKS=all`.
+ */
+const containerUsers = process.env["ATTACKS"] === "all" ? users : users.slice(0, 1);
+
+test.each(containerUsers)(
   `as $user a container holds against every attack${typeof engine === "string" ? `: ${engine}` : ""}`,
   { timeout: 400_000, skip: typeof engine === "string" },
   async ({ prefix }) => {
