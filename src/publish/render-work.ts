@@ -5,7 +5,7 @@ import { details, fence, joinSections } from "./render.ts";
 export type Work = {
   /** What `pullwright show` knows it by. */
   readonly name: string;
-  /** A unified diff for people to read; null when it is on a branch. */
+  /** A unified diff for people to read. */
   readonly patch: string;
 };
 

@@ -15,24 +15,28 @@ const LAUNCHER_PROCESSES = 2;
  * sandboxes have are limited here, an ordinary user's inside, where the namespace has a count of its own.
  */
 export function resourceLimits(limits: SandboxLimits, hasOwnUser: boolean): (readonly [string, number])[] {
+  const hard = readHardLimits();
   const processes = limits.processesMax + LAUNCHER_PROCESSES;
   return [
-    ["-n", atMost(OPEN_FILES_MAX, "Max open files")],
-    ["-f", Math.floor(atMost(limits.fileBytesMax, "Max file size") / FILE_BLOCK_BYTES)],
+    ["-n", atMost(OPEN_FILES_MAX, hard, "Max open files")],
+    ["-f", Math.floor(atMost(limits.fileBytesMax, hard, "Max file size") / FILE_BLOCK_BYTES)],
     ["-c", 0],
-    ...(hasOwnUser ? [["-u", atMost(processes, "Max processes")] as const] : []),
+    ...(hasOwnUser ? [["-u", atMost(processes, hard, "Max processes")] as const] : []),
   ];
 }
 
 /** A command with its limit on processes, where that must be set inside. */
 export function limitedCommand(argv: readonly string[], limits: SandboxLimits, hasOwnUser: boolean): readonly string[] {
   if (hasOwnUser) return argv;
-  return ["prlimit", `--nproc=${atMost(limits.processesMax, "Max processes")}`, "--", ...argv];
+  return ["prlimit", `--nproc=${atMost(limits.processesMax, readHardLimits(), "Max processes")}`, "--", ...argv];
+}
+
+function readHardLimits(): string {
+  return readFileSync("/proc/self/limits", "utf8");
 }
 
 /** Nobody may raise a hard limit, and whoever is asked to refuses the command. */
-function atMost(wanted: number, name: string): number {
-  const limits = readFileSync("/proc/self/limits", "utf8");
+function atMost(wanted: number, limits: string, name: string): number {
   const line = limits.split("\n").find((text) => text.startsWith(name)) ?? "";
   const [, hard = "unlimited"] = line.slice(name.length).trim().split(/\s+/);
   return hard === "unlimited" ? wanted : Math.min(wanted, Number(hard));

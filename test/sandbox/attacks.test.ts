@@ -34,7 +34,7 @@ test.each(users)("as $user the sandbox holds against every attack", { timeout: 4
 
 /**
  * An ordinary user who may ask an engine is root by it, and shares the count of their processes with everything else they run: an
- * attack that is still ending may fail the next command. So that half runs on request, `ATTACKS=all`.
+ * attack that is still ending may well fail the next command, which was seen once. So that half runs on request, `ATTACKS=all`.
  */
 const containerUsers = process.env["ATTACKS"] === "all" ? users : users.slice(0, 1);
 
