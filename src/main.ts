@@ -29,7 +29,7 @@ import { openDatabase, type Database, type Sql } from "./store/database.ts";
 import { knownDeliveries } from "./store/deliveries.ts";
 import { expire } from "./store/expire.ts";
 import { beginSweep, endSweep } from "./store/sweeps.ts";
-import { countVainAttempts, finishTask, markRunning, readTask } from "./store/tasks.ts";
+import { countSteps, finishTask, markRunning, readTask } from "./store/tasks.ts";
 import type { Rules } from "./trigger/decide.ts";
 import { pullwrightApp, type Accept } from "./webhook/app.ts";
 import { sweepDeliveries } from "./webhook/sweep.ts";
@@ -134,7 +134,7 @@ export async function startWorker(settings: Settings, store: Store, log: Logger)
   await queue.work({
     concurrency: settings.concurrency,
     run: (taskId, { leaving }, signal) => runQueued({ ...parts, leaving }, database, taskId, signal),
-    lostInRow: (taskId) => countVainAttempts(database, taskId),
+    progress: (taskId) => countSteps(database, taskId),
     fail: async (taskId, message, cause) => {
       log.error({ taskId, err: cause }, "run failed");
       const task = await readTask(database, taskId);

@@ -7,14 +7,40 @@ export type Tx = {
   query(text: string, values?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
 };
 
-/** Why a task was handed out again: after so many errors, and so many workers that stopped in an orderly way. All else was lost. */
-export type Ticket = { readonly failures: number; readonly handedOver: number };
+/** Why a task was handed out again: each error and each lost worker, told by how far the task had come (Work.progress). */
+export type Ticket = {
+  readonly failedAt: readonly number[];
+  readonly lostAt: readonly number[];
+  /** By workers that stopped in an orderly way, and for what was not there yet. */
+  readonly handedOver: number;
+};
+
+export const NEW_TICKET: Ticket = { failedAt: [], lostAt: [], handedOver: 0 };
+
+/** `failures` is what workers of the version before read, and all that they write. */
+export function renderTicket(ticket: Ticket): object {
+  return { ...ticket, failures: ticket.failedAt.length };
+}
 
 /** What the queue wrote; a job of another making counts as new. */
 export function readTicket(data: unknown): Ticket {
-  const read = (name: string) =>
-    typeof data === "object" && data !== null && name in data ? Number(Reflect.get(data, name)) || 0 : 0;
-  return { failures: read("failures"), handedOver: read("handedOver") };
+  const read = (name: string): unknown =>
+    typeof data === "object" && data !== null && name in data ? Reflect.get(data, name) : null;
+  const numbers = (list: unknown) => (Array.isArray(list) ? list.map(Number) : []);
+  const failures = Number(read("failures")) || 0;
+  const failedAt = numbers(read("failedAt"));
+  return {
+    failedAt: failedAt.length === failures ? failedAt : Array<number>(failures).fill(0),
+    lostAt: numbers(read("lostAt")),
+    handedOver: Number(read("handedOver")) || 0,
+  };
+}
+
+/** With the workers that were lost since it was written, of which nobody else could tell. */
+export function noteLosses(ticket: Ticket, retryCount: number, steps: number): Ticket {
+  const { failedAt, lostAt, handedOver } = ticket;
+  const unseen = retryCount - failedAt.length - lostAt.length - handedOver;
+  return unseen > 0 ? { ...ticket, lostAt: [...lostAt, ...Array<number>(unseen).fill(steps)] } : ticket;
 }
 
 /** NOTIFY channel: something may be due. */

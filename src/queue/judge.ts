@@ -9,37 +9,60 @@ export type Verdict =
   /** `message` is Markdown for the asker. */
   | { readonly kind: "fail"; readonly message: string };
 
+/** How often something happened to a task, and how often since it last got further. */
+export type Tally = { readonly inRow: number; readonly inAll: number };
+
+/** `at` is how far the task had come each time, `steps` how far it has come now. */
+export function tally(at: readonly number[], steps: number): Tally {
+  return { inRow: at.filter((one) => one === steps).length, inAll: at.length };
+}
+
 /** A vendor or a network that fails three times in half an hour will not mend while someone waits. */
-export const ATTEMPTS_MAX = 3;
+const ERRORS_MAX = 3;
+/** However far the task got between them: a task that takes so many tries costs more than it is worth. */
+const ERRORS_IN_ALL_MAX = 20;
+/** A task that took down this many workers in a row, none of which got any further with it, is not given a next one. */
+const LOST_MAX = 5;
+/** However far each of them got: the turns of a run are bounded, this bounds what lies before the first. */
+const LOST_IN_ALL_MAX = 100;
 
 /** Before the second and the third attempt: an overloaded vendor needs minutes, a restarted database seconds. */
 const RETRY_AFTER_MS = [30_000, 300_000];
 
-/** `attempt` counts those that ended in an error, from 1; a run that was lost with its worker is not one of them. */
+/** `errors` counts this one too; a run that was lost with its worker is not one of them. */
 export function judge(
   error: unknown,
-  { taskId, attempt }: { readonly taskId: TaskId; readonly attempt: number },
+  { taskId, errors }: { readonly taskId: TaskId; readonly errors: Tally },
 ): Verdict {
   if (error instanceof UserError) return { kind: "fail", message: error.message };
   if (error instanceof NotYet) return { kind: "wait", afterMs: error.askAgainMs };
   if (!(error instanceof TransientError)) return { kind: "fail", message: defect(taskId) };
 
-  const afterMs = RETRY_AFTER_MS[attempt - 1];
-  if (attempt < ATTEMPTS_MAX && afterMs !== undefined) return { kind: "retry", afterMs };
+  const { inRow, inAll } = errors;
+  const afterMs = RETRY_AFTER_MS[inRow - 1];
+  if (inRow < ERRORS_MAX && inAll < ERRORS_IN_ALL_MAX && afterMs !== undefined) return { kind: "retry", afterMs };
+  const often = inRow < ERRORS_MAX ? `${inAll} times while I was at this` : `${inRow} times in a row`;
   return {
     kind: "fail",
     message:
-      `Something outside of me failed ${attempt} times in a row (a network, GitHub or the model vendor), so I stopped. ` +
+      `Something outside of me failed ${often} (a network, GitHub or the model vendor), so I stopped. ` +
       `Ask me again later. The operator finds the cause in the log of task \`${taskId}\`.`,
   };
 }
 
-/** For a task that took its worker down with it more often than chance would. */
-export function judgeLost({ taskId, runs }: { readonly taskId: TaskId; readonly runs: number }): Verdict {
+/** Null while the task may be given to another worker. */
+export function judgeLost({
+  taskId,
+  losses,
+}: {
+  readonly taskId: TaskId;
+  readonly losses: Tally;
+}): Extract<Verdict, { kind: "fail" }> | null {
+  if (losses.inRow < LOST_MAX && losses.inAll < LOST_IN_ALL_MAX) return null;
   return {
     kind: "fail",
     message:
-      `My worker was lost ${runs} times while it was at this task, so I stopped. ` +
+      `My worker was lost ${losses.inAll} times while it was at this task, so I stopped. ` +
       `The operator finds the cause in the log of task \`${taskId}\`.`,
   };
 }

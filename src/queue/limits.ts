@@ -14,11 +14,7 @@ export const MEND_MS = 60_000;
 /** Heartbeats watch over a run, and the run watches its own time; this is the net below both. */
 export const EXPIRE_SECONDS = 12 * 3600;
 
-/** A task that took down this many workers in a row, none of which got any further with it, is not given a next one. */
-export const LOST_MAX = 5;
-/** However far each of them got: the turns of a run are bounded, this bounds what lies before the first. */
-export const LOST_IN_ALL_MAX = 100;
-/** Never reached: every way to hand a task out again has a limit of its own above. */
+/** Never reached: every way to hand a task out again has a limit of its own, in judge.ts. */
 export const RETRY_LIMIT = 1000;
 /** When even saying that a task failed fails. */
 export const TELL_AGAIN_MS = 30_000;

@@ -46,6 +46,14 @@ export async function claimNext(tx: Tx, max: number): Promise<readonly Claim[]> 
   return rows.map((row) => ({ id: String(row["task_id"]), retryCount: Number(row["retries"]), data: row["ticket"] }));
 }
 
+/** Nothing happens when the claim is not ours any more. */
+export async function rewriteTicket(tx: Tx, { id, retryCount }: Claim, ticket: object): Promise<void> {
+  await tx.query(
+    "UPDATE pgboss.job SET data = $3 WHERE name = 'tasks' AND id = $1 AND state = 'active' AND retry_count = $2",
+    [id, retryCount, JSON.stringify(ticket)],
+  );
+}
+
 /**
  * Jobs that a worker of an older version made, or pg-boss ended by itself (after RETRY_LIMIT, or when it was too old). Their party
  * is not known, so they share one.

@@ -5,9 +5,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { PgBoss } from "pg-boss";
 import type { TaskId } from "../task.ts";
+import { openClaims, type Claims } from "./claims.ts";
 import { Crew } from "./crew.ts";
-import { announce, CHANNEL, isOne, joined, readTicket, toTaskId, type Ticket, type Tx } from "./job.ts";
-import { ATTEMPTS_MAX, judge, judgeLost, type Verdict } from "./judge.ts";
+import * as job from "./job.ts";
+import { announce, joined, type Tx } from "./job.ts";
+import { judge, judgeLost, tally, type Verdict } from "./judge.ts";
 import { claimNext, leavePlaces, mendPlaces, takePlace, type Claim } from "./line.ts";
 import * as limits from "./limits.ts";
 
@@ -46,8 +48,6 @@ export type Accepted = "accepted" | "duplicate-delivery" | "duplicate-task" | "r
 export type Turn = {
   /** How often this task was handed out before, for whatever reason. */
   readonly retryCount: number;
-  /** A TransientError now ends the task instead of being tried again. */
-  readonly isLast: boolean;
   /** Aborted when the worker is to stop: at the end of its turn the run throws NotYet, and another worker goes on. */
   readonly leaving: AbortSignal;
 };
@@ -56,8 +56,8 @@ export type Work = {
   readonly concurrency: number;
   /** `signal` is aborted when the task was cancelled or taken from us; what the run does after that counts for nothing. */
   readonly run: (taskId: TaskId, turn: Turn, signal: AbortSignal) => Promise<void>;
-  /** How many workers in a row were lost at it with nothing new to show, asked when many were lost in all; missing, all of them. */
-  readonly lostInRow?: (taskId: TaskId) => Promise<number>;
+  /** How far it has come, never less than before: what goes wrong again and again at the same place ends the task. Missing, it is one place. */
+  readonly progress?: (taskId: TaskId) => Promise<number>;
   /** Ends the task and tells the asker. Called once per task, again only when it throws. */
   readonly fail: (taskId: TaskId, message: string, cause: unknown) => Promise<void>;
 };
@@ -73,10 +73,13 @@ export class Queue<T extends Tx> {
   readonly #leaving = new AbortController();
   #crew: Crew | null = null;
   #quit: () => Promise<void> = async () => {};
+  readonly #claims: Claims;
 
   private constructor(boss: PgBoss, settings: QueueSettings<T>) {
     this.#boss = boss;
     this.#settings = settings;
+    const { transaction } = settings;
+    this.#claims = openClaims({ boss, queue: QUEUE, transaction, leaving: this.#leaving.signal });
   }
 
   /** Makes or updates pg-boss's own schema (`pgboss`) and the queue. */
@@ -117,7 +120,7 @@ export class Queue<T extends Tx> {
       if (task === null) return "recorded";
       if (!(await task.insert(tx))) return "duplicate-task";
       const { id, key, party, part, priority } = task;
-      const ticket: Ticket = { failures: 0, handedOver: 0 };
+      const ticket = job.renderTicket(job.NEW_TICKET);
       // With the queue's policy a unique index lets one of a key be active, whoever chooses.
       const sent = await this.#boss.send(QUEUE, ticket, { id, singletonKey: key, priority, db: joined(tx) });
       if (sent === null) throw new Error(`a job of task ${id} exists without the task`);
@@ -141,7 +144,7 @@ export class Queue<T extends Tx> {
     this.#crew = crew;
     const mending = setInterval(() => void transaction(mendPlaces).catch(onError), limits.MEND_MS);
     // Where it fails, tasks are found by asking.
-    const unlisten = await listen?.(CHANNEL, () => crew.wake()).catch((error) => void onError(error));
+    const unlisten = await listen?.(job.CHANNEL, () => crew.wake()).catch((error) => void onError(error));
     this.#quit = async () => {
       clearInterval(mending);
       crew[Symbol.dispose]();
@@ -186,64 +189,42 @@ export class Queue<T extends Tx> {
     return new Set(ids.map(String));
   }
 
-  async #perform(claim: Claim, { run, fail, lostInRow }: Omit<Work, "concurrency">, lost: AbortSignal): Promise<void> {
-    const taskId = toTaskId(claim.id);
+  async #perform(claim: Claim, { run, fail, progress }: Omit<Work, "concurrency">, lost: AbortSignal): Promise<void> {
+    const taskId = job.toTaskId(claim.id);
     const signal = AbortSignal.any([lost, this.#stopping.signal]);
-    const { failures, handedOver } = readTicket(claim.data);
-    const lostInAll = claim.retryCount - failures - handedOver;
-    let verdict: Verdict;
+    const steps = async () => (await progress?.(taskId)) ?? 0;
+    let ticket = job.readTicket(claim.data);
+    let verdict: Verdict | null = null;
     let cause: unknown = null;
     try {
-      const lostInVain = lostInAll < limits.LOST_MAX ? 0 : ((await lostInRow?.(taskId)) ?? lostInAll);
-      if (lostInVain < limits.LOST_MAX && lostInAll < limits.LOST_IN_ALL_MAX) {
-        const isLast = failures + 1 >= ATTEMPTS_MAX;
-        await run(taskId, { retryCount: claim.retryCount, isLast, leaving: this.#leaving.signal }, signal);
-        return await this.#end(claim);
+      if (claim.retryCount > 0) {
+        const reached = await steps();
+        ticket = await this.#claims.noteLosses(claim, ticket, reached);
+        verdict = judgeLost({ taskId, losses: tally(ticket.lostAt, reached) });
       }
-      verdict = judgeLost({ taskId, runs: lostInAll });
+      if (verdict === null) {
+        await run(taskId, { retryCount: claim.retryCount, leaving: this.#leaving.signal }, signal);
+        return await this.#claims.end(claim);
+      }
     } catch (error) {
       if (lost.aborted) return; // Cancelled, or another worker's by now: nobody waits for our verdict.
-      if (this.#stopping.signal.aborted) return this.#handOver(claim);
-      verdict = judge(error, { taskId, attempt: failures + 1 });
+      if (this.#stopping.signal.aborted) return this.#claims.handOver(claim, ticket, 0);
+      const reached = await steps();
+      const failedAt = [...ticket.failedAt, reached];
+      verdict = judge(error, { taskId, errors: tally(failedAt, reached) });
+      if (verdict.kind === "retry") {
+        this.#settings.onError(error);
+        return this.#claims.giveBack(claim, { ...ticket, failedAt }, verdict.afterMs);
+      }
       cause = error;
     }
-    if (verdict.kind === "wait") return this.#handOver(claim, verdict.afterMs);
-    if (verdict.kind === "retry") {
-      this.#settings.onError(cause);
-      return this.#giveBack(claim, { ticket: { failures: failures + 1, handedOver }, afterMs: verdict.afterMs });
-    }
+    if (verdict.kind !== "fail") return this.#claims.handOver(claim, ticket, verdict.afterMs);
     try {
       await fail(taskId, verdict.message, cause);
-      await this.#end(claim);
+      await this.#claims.end(claim);
     } catch (error) {
       this.#settings.onError(error);
-      await this.#giveBack(claim, { ticket: { failures, handedOver }, afterMs: limits.TELL_AGAIN_MS });
+      await this.#claims.handOver(claim, ticket, limits.TELL_AGAIN_MS);
     }
-  }
-
-  /** The next of its key may run from now on. */
-  async #end({ id, retryCount }: Claim): Promise<void> {
-    await this.#settings.transaction(async (tx) => {
-      const ended = await this.#boss.complete(QUEUE, { id, retryCount }, null, { db: joined(tx) });
-      if (!isOne(ended)) return; // Not ours any more.
-      await leavePlaces(tx, [id]);
-      if (this.#leaving.signal.aborted) await announce(tx); // We shall not look for the next one ourselves.
-    });
-  }
-
-  /** Only now that the run has cleaned up: the next worker starts at once, or when what the run waits for may be there. */
-  async #handOver(claim: Claim, afterMs = 0): Promise<void> {
-    const { failures, handedOver } = readTicket(claim.data);
-    await this.#giveBack(claim, { ticket: { failures, handedOver: handedOver + 1 }, afterMs });
-  }
-
-  /** With a time of our choosing: pg-boss's own delay would be the same for every error. */
-  async #giveBack({ id, retryCount }: Claim, back: { readonly ticket: Ticket; readonly afterMs: number }) {
-    await this.#settings.transaction(async (tx) => {
-      const db = joined(tx);
-      if (!isOne(await this.#boss.fail(QUEUE, { id, retryCount }, null, { db }))) return; // Not ours any more.
-      await this.#boss.update(QUEUE, back.ticket, { id, startAfter: Math.ceil(back.afterMs / 1000), db });
-      await announce(tx);
-    });
   }
 }

@@ -88,12 +88,14 @@ export async function finishTask(
   return rows.length === 1;
 }
 
-/** How many of its last attempts came to no reply, observation or end that was not there before. */
-export async function countVainAttempts(sql: Sql, id: TaskId): Promise<number> {
+/** How far it has come, in replies, observations, an end and things published for the first time: never less than before. */
+export async function countSteps(sql: Sql, id: TaskId): Promise<number> {
   const [row] = await sql.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM pullwright.runs r WHERE r.task_id = $1 AND r.attempt > coalesce((
-       SELECT max(j.attempt) FROM pullwright.journal j WHERE j.task_id = $1
-         AND j.kind IN ('model-replied', 'summarised', 'tool-observed', 'finished', 'published')), 0)`,
+    `SELECT (
+       (SELECT count(*) FROM pullwright.journal WHERE task_id = $1 AND kind IN ('model-replied', 'summarised', 'tool-observed'))
+       + (SELECT count(DISTINCT kind) FROM pullwright.journal WHERE task_id = $1 AND kind = 'finished')
+       + (SELECT count(ref) FROM pullwright.publications WHERE task_id = $1)
+     )::int AS count`,
     [id],
   );
   return row?.count ?? 0;

@@ -138,13 +138,13 @@ test("a task is picked up at once, and higher priorities first", async () => {
 
 test("an error of the outside world is tried again when judge says so, and ends the task the third time", async () => {
   await using world = await openQueueWorld();
-  const turns: Pick<Turn, "retryCount" | "isLast">[] = [];
+  const turns: number[] = [];
   const failed = Promise.withResolvers<string>();
   await world.accept();
   await world.queue.work({
     concurrency: 1,
-    run: async (_id, { retryCount, isLast }) => {
-      turns.push({ retryCount, isLast });
+    run: async (_id, { retryCount }) => {
+      turns.push(retryCount);
       throw new TransientError("vendor is overloaded");
     },
     fail: async (_id, message) => failed.resolve(message),
@@ -160,23 +160,39 @@ test("an error of the outside world is tried again when judge says so, and ends 
     new TransientError("vendor is overloaded"),
     new TransientError("vendor is overloaded"),
   ]);
-  expect(turns).toEqual([
-    { retryCount: 0, isLast: false },
-    { retryCount: 1, isLast: false },
-    { retryCount: 2, isLast: true },
-  ]);
+  expect(turns).toEqual([0, 1, 2]);
+});
+
+test("errors are counted since the task last got further", async () => {
+  await using world = await openQueueWorld();
+  const failed = Promise.withResolvers<string>();
+  await world.accept();
+  let steps = 0;
+  await world.queue.work({
+    concurrency: 1,
+    progress: async () => steps,
+    run: async (_id, { retryCount }) => {
+      if (retryCount === 2) steps = 7;
+      throw new TransientError("vendor is overloaded");
+    },
+    fail: async (_id, message) => failed.resolve(message),
+  });
+  for (const seconds of [30, 300, 30, 300]) {
+    expect(Math.abs((await deferredFor(world.database)) - seconds)).toBeLessThan(5);
+    await world.database.query("UPDATE pgboss.job SET start_after = now() WHERE name = 'tasks'");
+  }
+  expect(await failed.promise).toContain("3 times in a row");
 });
 
 test("a task whose answer is not there yet waits without a worker, as often as it takes, and fails nothing", async () => {
   await using world = await openQueueWorld();
-  const turns: Pick<Turn, "retryCount" | "isLast">[] = [];
+  let turns = 0;
   const ended = Promise.withResolvers<void>();
   await world.accept();
   await world.queue.work({
     concurrency: 1,
-    run: async (_id, { retryCount, isLast }) => {
-      turns.push({ retryCount, isLast });
-      if (turns.length < 5) throw new NotYet("The batch has not ended.", 600_000);
+    run: async () => {
+      if (++turns < 5) throw new NotYet("The batch has not ended.", 600_000);
       ended.resolve();
     },
     fail: never,
@@ -186,7 +202,7 @@ test("a task whose answer is not there yet waits without a worker, as often as i
     await world.database.query("UPDATE pgboss.job SET start_after = now() WHERE name = 'tasks'");
   }
   await ended.promise;
-  expect(turns.map(({ isLast }) => isLast)).toEqual([false, false, false, false, false]);
+  expect(turns).toBe(5);
   expect(world.errors).toEqual([]);
 });
 
@@ -287,7 +303,7 @@ test("a worker that stops lets a task end within the grace time, and hands over 
 
   const again = Promise.withResolvers<[string, Turn]>();
   await world.queue.work({ concurrency: 1, run: async (id, turn) => again.resolve([id, turn]), fail: never });
-  expect(await again.promise).toMatchObject([slow.id, { retryCount: 1, isLast: false }]);
+  expect(await again.promise).toMatchObject([slow.id, { retryCount: 1 }]);
   expect(quick.accepted).toBe("accepted");
 });
 
@@ -306,14 +322,18 @@ test("a task that took down five workers is not given a sixth, and its asker is 
 
 test("a task whose lost workers each got further with it is given a next one, up to a limit", async () => {
   await using world = await openQueueWorld();
-  const lose = async (id: string, times: number) => {
-    const change = "UPDATE pgboss.job SET retry_count = $2, started_on = now(), state = 'retry' WHERE id = $1";
-    await world.database.query(change, [id, times - 1]);
+  /** As so many workers leave it that found it lost, after so many steps each, and the last of them was lost too. */
+  const lose = async (id: string, lostAt: readonly number[]) => {
+    const change =
+      "UPDATE pgboss.job SET retry_count = $2, started_on = now(), state = 'retry', data = $3 WHERE id = $1";
+    const ticket = { failures: 0, handedOver: 0, lostAt: lostAt.slice(0, -1) };
+    await world.database.query(change, [id, lostAt.length - 1, JSON.stringify(ticket)]);
   };
   const [further, stuck, endless] = [await world.accept(), await world.accept(), await world.accept()];
-  await lose(further.id, 12);
-  await lose(stuck.id, 12);
-  await lose(endless.id, 100);
+  const eachOnce = (count: number) => Array.from({ length: count }, (_, steps) => steps);
+  await lose(further.id, [...eachOnce(9), 9, 9, 9, 9]);
+  await lose(stuck.id, [...eachOnce(9), 9, 9, 9, 9, 9]);
+  await lose(endless.id, eachOnce(100));
   const ends = new Map<string, string>();
   const all = Promise.withResolvers<void>();
   const end = async (id: string, how: string) => {
@@ -322,12 +342,34 @@ test("a task whose lost workers each got further with it is given a next one, up
   };
   await world.queue.work({
     concurrency: 3,
-    lostInRow: async (id) => (id === stuck.id ? 5 : 4),
+    progress: async (id) => (id === endless.id ? 99 : 9),
     run: (id) => end(id, "run"),
     fail: (id) => end(id, "failed"),
   });
   await all.promise;
   expect([further, stuck, endless].map(({ id }) => ends.get(id))).toEqual(["run", "failed", "failed"]);
+});
+
+test("a lost worker is remembered by the one that finds it, and forgiven when the task got further meanwhile", async () => {
+  await using world = await openQueueWorld();
+  const { id } = await world.accept();
+  const told = Promise.withResolvers<string>();
+  let steps = 0;
+  const kept: unknown[] = [];
+  await world.queue.work({
+    concurrency: 1,
+    progress: async () => steps,
+    run: async (_id, { retryCount }) => {
+      kept.push(...(await world.database.query("SELECT data -> 'lostAt' AS at FROM pgboss.job")).map(({ at }) => at));
+      if (retryCount === 3) steps = 2;
+      // As a heartbeat that stopped would leave it: whatever this run says of it now counts for nothing.
+      await world.database.query("UPDATE pgboss.job SET state = 'retry' WHERE id = $1", [id]);
+      throw new TransientError("lost");
+    },
+    fail: async (_id, message) => told.resolve(message),
+  });
+  expect(await told.promise).toContain("lost 8 times");
+  expect(kept.at(-1)).toEqual([0, 0, 0, 2, 2, 2, 2]);
 });
 
 test("the queue counts what waits and what runs", async () => {

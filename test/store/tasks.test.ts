@@ -3,7 +3,7 @@ import type { JournalEntry } from "../../src/journal.ts";
 import { postgresJournal } from "../../src/store/journal.ts";
 import { openTestDatabase } from "../database.ts";
 import {
-  countVainAttempts,
+  countSteps,
   findRun,
   finishTask,
   insertTask,
@@ -13,6 +13,7 @@ import {
   markRunning,
   readTask,
 } from "../../src/store/tasks.ts";
+import { complete, intend } from "../../src/store/publications.ts";
 import { linkDelivery, listDeliveries, recordDelivery } from "../../src/store/deliveries.ts";
 import { newTaskId, startedTask, taskRequest } from "./builders.ts";
 
@@ -118,21 +119,31 @@ test("a delivery is recorded once, and one that repeats a request points to its 
   ]);
 });
 
-test("attempts that came to nothing are counted from the last one that got further", async () => {
+test("a task gets further by replies, observations, its end and what is published, and not by doing the same again", async () => {
   await using opened = await openTestDatabase();
   const { database } = opened;
   const { taskId } = await startedTask(database);
-  const write = async (attempt: number, entry: JournalEntry) => {
-    await postgresJournal(database, { taskId, attempt, now: Date.now }).append(entry);
+  const steps = async (attempt: number, ...entries: readonly JournalEntry[]) => {
+    for (const entry of entries) await postgresJournal(database, { taskId, attempt, now: Date.now }).append(entry);
+    return await countSteps(database, taskId);
   };
-  await write(1, { kind: "started", attempt: 1, goal: "fix", title: "T" });
-  await markRunning(database, taskId);
-  expect(await countVainAttempts(database, taskId)).toBe(2);
+  const publish = async (attempt: number, role: string) => {
+    const before = await countSteps(database, taskId);
+    await intend(database, { taskId, attempt, role, intent: {} });
+    expect(await countSteps(database, taskId)).toBe(before);
+    await complete(database, { taskId, attempt, role, ref: "1", url: "https://github.com/octo/shop" });
+    return await countSteps(database, taskId);
+  };
   const command = { command: "true", exitCode: 0, wallMs: 1, outputTail: "" };
-  await write(2, { kind: "verified", command });
-  expect(await countVainAttempts(database, taskId)).toBe(2);
-  await write(2, { kind: "published", role: "push", url: "https://github.com/octo/shop" });
-  expect(await countVainAttempts(database, taskId)).toBe(0);
+  const end: JournalEntry = { kind: "finished", outcome: { kind: "failed", message: "No.", spend: null } };
+  expect(await steps(1, { kind: "started", attempt: 1, goal: "fix", title: "T" })).toBe(0);
+  expect(await steps(1, { kind: "verified", command })).toBe(0);
+  const observation = { callId: "1", text: "", isError: false };
+  expect(await steps(1, { kind: "tool-observed", turn: 1, tool: "shell", observation, wallMs: 1, command })).toBe(1);
+  expect(await steps(1, end)).toBe(2);
+  expect(await publish(1, "progress")).toBe(3);
   await markRunning(database, taskId);
-  expect(await countVainAttempts(database, taskId)).toBe(1);
+  expect(await steps(2, end)).toBe(2 + 1);
+  expect(await publish(2, "progress")).toBe(3);
+  expect(await publish(2, "push")).toBe(4);
 });
