@@ -1,8 +1,6 @@
 /** The start-up check: every part of the isolation, proved by running a command in it rather than by looking for files. */
 import { execFile } from "node:child_process";
-import { access, constants, mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { access, constants, readFile, rm } from "node:fs/promises";
 import { promisify } from "node:util";
 import { TransientError, UserError } from "../failure.ts";
 import type { SandboxTools } from "./bubblewrap-arguments.ts";
@@ -12,6 +10,7 @@ import { LAUNCHER_ENVIRONMENT } from "./launcher.ts";
 import type { SandboxFeature, SandboxOpening, SandboxSession } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { REMEDIES } from "./set-up-failure.ts";
+import { makeStateFolder } from "./state-folder.ts";
 
 /** --disable-userns came with 0.8. */
 const OLDEST = { major: 0, minor: 8 };
@@ -49,7 +48,7 @@ type Probe = { readonly isWorking: boolean; readonly said: string };
 
 /** Reads a command's own status from inside a sandbox with everything on. */
 async function probeSandbox(open: Checked["open"]): Promise<Probe> {
-  const workspaceDir = await mkdtemp(join(tmpdir(), "pullwright-check-"));
+  const workspaceDir = await makeStateFolder(); // By its name the next worker removes what a killed one left.
   try {
     await using session = await open({ workspaceDir, readOnlyPaths: [], isReadOnly: false, limits: PROBE_LIMITS });
     const { exit, stdout, stderr } = await session.exec(

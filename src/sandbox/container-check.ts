@@ -1,6 +1,5 @@
 /** The container driver's start-up check: engine, image and limits are asked for, isolation is proved by a command in a container. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerSettings } from "../container-settings.ts";
 import { TransientError, UserError } from "../failure.ts";
@@ -8,6 +7,7 @@ import type { SandboxTools } from "./bubblewrap-arguments.ts";
 import type { Engine, EngineFacts, ImageFacts } from "./container-engine.ts";
 import { CONTAINER_REMEDIES, pullRemedy } from "./container-remedies.ts";
 import type { SandboxFeature, SandboxOpening, SandboxSession } from "./sandbox.ts";
+import { makeStateFolder } from "./state-folder.ts";
 
 type Checked = {
   readonly tools: SandboxTools;
@@ -57,7 +57,7 @@ export async function checkContainers({ settings, engine, open }: Checked): Prom
 type Probe = { readonly isWorking: boolean; readonly said: string };
 
 async function probeSandbox(open: Checked["open"]): Promise<Probe> {
-  const workspaceDir = await mkdtemp(join(tmpdir(), "pullwright-check-"));
+  const workspaceDir = await makeStateFolder(); // By its name the next worker removes what a killed one left.
   try {
     await writeFile(join(workspaceDir, MARK), "");
     await using session = await open({ workspaceDir, readOnlyPaths: [], isReadOnly: false, limits: PROBE_LIMITS });

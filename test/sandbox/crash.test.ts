@@ -60,9 +60,32 @@ test.each(users)(
   },
 );
 
-function start(prefix: readonly string[], code: string): ChildProcess {
+test("a worker killed while it checks its machine leaves no folder behind the next one", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "pullwright-crash-"));
+  await chmod(folder, 0o711);
+  const env = { ...process.env, TMPDIR: folder };
+  for (const moment of MOMENTS_MS.slice(0, 5)) {
+    const killed = start([], CHECK, env);
+    await once(killed.stdout ?? killed, "data");
+    await delay(moment);
+    killed.kill("SIGKILL");
+    await once(killed, "exit");
+  }
+  const next = start([], NEXT, env);
+  expect(next.stdout ? await text(next.stdout) : "").toBe('{"kind":"exited","code":0}\n');
+  expect(await readdir(folder)).toEqual([]);
+  await rm(folder, { recursive: true });
+}, 60_000);
+
+/** Looks at its machine again and again. */
+const CHECK = `import { bubblewrapSandbox } from ${JSON.stringify(join(import.meta.dirname, "../../src/sandbox/bubblewrap.ts"))};
+  import { TOOLS } from ${JSON.stringify(HELPER)};
+  process.stdout.write("started");
+  for (;;) await bubblewrapSandbox(TOOLS).check();`;
+
+function start(prefix: readonly string[], code: string, env = process.env): ChildProcess {
   const [program = "", ...argv] = [...prefix, process.execPath, "--input-type=module", "-e", code];
-  return spawn(program, argv, { stdio: ["ignore", "pipe", "inherit"] });
+  return spawn(program, argv, { env, stdio: ["ignore", "pipe", "inherit"] });
 }
 
 /** Processes, mounts, control groups and folders that carry the worker's name. */
