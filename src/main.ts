@@ -13,6 +13,7 @@ import { chooseModels, sharedModels } from "./model/roles.ts";
 import { watchSpending } from "./ops/alerts.ts";
 import { keepDoing } from "./ops/keep-doing.ts";
 import { Queue } from "./queue/queue.ts";
+import { keepHouse } from "./run/keep-house.ts";
 import { openRecords } from "./run/records.ts";
 import { PROGRESS_GAP_MS } from "./run/progress.ts";
 import { failTask, runTask, type RunParts, type TaskRun } from "./run/run-task.ts";
@@ -27,7 +28,6 @@ import { hearMirrorWishes } from "./store/mirror-wishes.ts";
 import { postgresReplies } from "./store/replies.ts";
 import { openDatabase, type Database, type Sql } from "./store/database.ts";
 import { knownDeliveries } from "./store/deliveries.ts";
-import { expire } from "./store/expire.ts";
 import { beginSweep, endSweep } from "./store/sweeps.ts";
 import { countSteps, finishTask, markRunning, readTask } from "./store/tasks.ts";
 import type { Rules } from "./trigger/decide.ts";
@@ -121,12 +121,9 @@ export async function startWorker(settings: Settings, store: Store, log: Logger)
   store.use(watchSpending({ database, alertUrl, webUrl, now: Date.now, log }));
   store.use(
     keepDoing({
-      chore: async () => {
-        const expired = await expire(database, settings.keep, Date.now());
-        if (Object.values(expired).some((count) => count > 0)) log.info(expired, "removed what was kept long enough");
-      },
+      chore: () => keepHouse({ queue, database, keep: settings.keep, now: Date.now, log }),
       everyMs: HOUR_MS,
-      onError: (error) => log.warn({ err: error }, "what is old could not be removed"),
+      onError: (error) => log.warn({ err: error }, "what a worker does every hour could not be done"),
     }),
   );
   const { mirrors, reader } = parts;

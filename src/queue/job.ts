@@ -1,4 +1,4 @@
-/** What a task's job carries, and how pg-boss's statements join a transaction of ours. */
+/** How a task enters the queue, what its job carries, and how pg-boss's statements join a transaction of ours. */
 import type { Db } from "pg-boss";
 import type { TaskId } from "../task.ts";
 
@@ -6,6 +6,28 @@ import type { TaskId } from "../task.ts";
 export type Tx = {
   query(text: string, values?: readonly unknown[]): Promise<readonly Readonly<Record<string, unknown>>[]>;
 };
+
+export type Acceptance<T extends Tx> = {
+  /** False when this delivery is known. */
+  readonly record: (tx: T) => Promise<boolean>;
+  /** `insert` gives false when the same request is a task already. */
+  readonly task: null | (Joining & { readonly insert: (tx: T) => Promise<boolean> });
+};
+
+/** A task and where it stands in the line. */
+export type Joining = {
+  readonly id: TaskId;
+  /** Tasks with the same key run one after the other: `repoId:threadNumber`. */
+  readonly key: string;
+  /** Whose it is (an installation): those that wait take turns, however much each asks for. */
+  readonly party: number;
+  /** Within it (a repository), the same. */
+  readonly part: number;
+  /** Higher goes first. */
+  readonly priority: number;
+};
+
+export type Accepted = "accepted" | "duplicate-delivery" | "duplicate-task" | "recorded";
 
 /** Why a task was handed out again: each error and each lost worker, told by how far the task had come (Work.progress). */
 export type Ticket = {

@@ -54,6 +54,22 @@ export async function rewriteTicket(tx: Tx, { id, retryCount }: Claim, ticket: o
   );
 }
 
+/** Of these tasks those that no job will run. */
+export async function findLacking(tx: Tx, ids: readonly string[]): Promise<readonly string[]> {
+  const rows = await tx.query(
+    `SELECT id FROM unnest($1::uuid[]) AS id WHERE NOT EXISTS (
+       SELECT FROM pgboss.job j WHERE j.name = 'tasks' AND j.id = id.id AND j.state < 'completed')`,
+    [ids],
+  );
+  return rows.map(({ id }) => String(id));
+}
+
+/** Of a task that has not ended: its job has, in pg-boss's eyes. */
+export async function forgetEndedJob(tx: Tx, id: string): Promise<void> {
+  await tx.query("DELETE FROM pgboss.job WHERE name = 'tasks' AND id = $1 AND state >= 'completed'", [id]);
+  await leavePlaces(tx, [id]);
+}
+
 /**
  * Jobs that a worker of an older version made, or pg-boss ended by itself (after RETRY_LIMIT, or when it was too old). Their party
  * is not known, so they share one.

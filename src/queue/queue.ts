@@ -8,9 +8,10 @@ import type { TaskId } from "../task.ts";
 import { openClaims, type Claims } from "./claims.ts";
 import { Crew } from "./crew.ts";
 import * as job from "./job.ts";
-import { announce, joined, type Tx } from "./job.ts";
+import { announce, joined, type Acceptance, type Accepted, type Joining, type Tx } from "./job.ts";
 import { judge, judgeLost, tally, type Verdict } from "./judge.ts";
-import { claimNext, leavePlaces, mendPlaces, takePlace, type Claim } from "./line.ts";
+import * as line from "./line.ts";
+import type { Claim } from "./line.ts";
 import * as limits from "./limits.ts";
 
 export type QueueSettings<T extends Tx> = {
@@ -24,26 +25,6 @@ export type QueueSettings<T extends Tx> = {
   /** A worker that is silent for so long has lost its task. 10 is pg-boss's minimum. */
   readonly heartbeatSeconds?: number;
 };
-
-export type Acceptance<T extends Tx> = {
-  /** False when this delivery is known. */
-  readonly record: (tx: T) => Promise<boolean>;
-  readonly task: null | {
-    readonly id: TaskId;
-    /** False when the same request is a task already. */
-    readonly insert: (tx: T) => Promise<boolean>;
-    /** Tasks with the same key run one after the other: `repoId:threadNumber`. */
-    readonly key: string;
-    /** Whose it is (an installation): those that wait take turns, however much each asks for. */
-    readonly party: number;
-    /** Within it (a repository), the same. */
-    readonly part: number;
-    /** Higher goes first. */
-    readonly priority: number;
-  };
-};
-
-export type Accepted = "accepted" | "duplicate-delivery" | "duplicate-task" | "recorded";
 
 export type Turn = {
   /** How often this task was handed out before, for whatever reason. */
@@ -119,30 +100,48 @@ export class Queue<T extends Tx> {
       if (!(await record(tx))) return "duplicate-delivery";
       if (task === null) return "recorded";
       if (!(await task.insert(tx))) return "duplicate-task";
-      const { id, key, party, part, priority } = task;
-      const ticket = job.renderTicket(job.NEW_TICKET);
-      // With the queue's policy a unique index lets one of a key be active, whoever chooses.
-      const sent = await this.#boss.send(QUEUE, ticket, { id, singletonKey: key, priority, db: joined(tx) });
-      if (sent === null) throw new Error(`a job of task ${id} exists without the task`);
-      await takePlace(tx, { id, party, part, key, rank: priority });
-      await announce(tx);
+      if (!(await this.#join(tx, task))) throw new Error(`a job of task ${task.id} exists without the task`);
       return "accepted";
     });
+  }
+
+  /** Of these open tasks those that nobody would ever run. */
+  async findLacking(ids: readonly TaskId[]): Promise<ReadonlySet<string>> {
+    return new Set(await this.#settings.transaction((tx) => line.findLacking(tx, ids)));
+  }
+
+  /** Puts such a task at the end of the line. False when it has a job after all. */
+  async rejoin(task: Joining): Promise<boolean> {
+    return this.#settings.transaction(async (tx) => {
+      if ((await line.findLacking(tx, [task.id])).length === 0) return false;
+      await line.forgetEndedJob(tx, task.id);
+      return await this.#join(tx, task);
+    });
+  }
+
+  /** False when it has a job. With the queue's policy a unique index lets one of a key be active, whoever chooses. */
+  async #join(tx: T, { id, key, party, part, priority }: Joining): Promise<boolean> {
+    const ticket = job.renderTicket(job.NEW_TICKET);
+    const sent = await this.#boss.send(QUEUE, ticket, { id, singletonKey: key, priority, db: joined(tx) });
+    if (sent === null) return false;
+    await line.takePlace(tx, { id, party, part, key, rank: priority });
+    await announce(tx);
+    return true;
   }
 
   /** Starts to take tasks, `concurrency` at once, and returns; `stop` ends it. */
   async work({ concurrency, ...work }: Work): Promise<void> {
     const { transaction, listen, onError } = this.#settings;
-    await transaction(mendPlaces);
+    await transaction(line.mendPlaces);
     const crew = new Crew({
       concurrency,
-      claim: (max) => transaction((tx) => claimNext(tx, Math.min(max, limits.CLAIMS_MAX))),
+      claim: (max) => transaction((tx) => line.claimNext(tx, Math.min(max, limits.CLAIMS_MAX))),
       touch: (claims) => this.#touch(claims),
       perform: (claim, signal) => this.#perform(claim, work, signal),
       onError,
     });
     this.#crew = crew;
-    const mending = setInterval(() => void transaction(mendPlaces).catch(onError), limits.MEND_MS);
+    const mending = setInterval(() => void transaction(line.mendPlaces).catch(onError), limits.MEND_MS);
     // Where it fails, tasks are found by asking.
     const unlisten = await listen?.(job.CHANNEL, () => crew.wake()).catch((error) => void onError(error));
     this.#quit = async () => {
@@ -162,7 +161,7 @@ export class Queue<T extends Tx> {
   async withdraw(tx: Tx, ids: readonly TaskId[]): Promise<void> {
     if (ids.length === 0) return;
     await this.#boss.cancel(QUEUE, [...ids], { db: joined(tx) });
-    await leavePlaces(tx, ids);
+    await line.leavePlaces(tx, ids);
   }
 
   /** No new tasks. Those that run have half of `graceMs` to end, half to reach the end of their turn; then their signal is aborted. */

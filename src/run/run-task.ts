@@ -60,6 +60,8 @@ export type TaskRun = { readonly task: Task; readonly attempt: number; readonly 
 export const AROUND_MS_MAX = 4 * 3_600_000;
 /** Nobody waits for an answer any more, and the code has moved on. */
 export const QUEUE_AGE_MS_MAX = 3 * 24 * 3_600_000;
+/** From the asking to the end of the work: batches take a day each at most, and whatever keeps a task longer will not end by itself. */
+export const TASK_AGE_MS_MAX = 7 * 24 * 3_600_000;
 
 /** Resolves when the task has ended and its asker was told. What it throws is judged by the queue: again, or `failTask`. */
 export async function runTask(parts: RunParts, run: TaskRun, signal: AbortSignal): Promise<TaskEnd> {
@@ -86,7 +88,7 @@ async function attemptTask(parts: RunParts, run: TaskRun, signal: AbortSignal): 
     if (earlier.length > 0) await progress.finish(denied, null);
     return "ignored";
   }
-  if (earlier.length === 0) requireYoung(task, parts.now());
+  if (readReached(earlier) === null) requireYoung(task, { isBegun: earlier.length > 0, now: parts.now() });
   await progress.append({ kind: "started", attempt, goal: task.goal, title: task.text.title });
   await perform(desk, planAcknowledgement(task));
   const checkout = await openCheckout(parts, { task, pin: readBegun(earlier) }, signal);
@@ -131,12 +133,14 @@ function openVoice({ secrets }: RunParts, task: Task): Voice {
   };
 }
 
-function requireYoung(task: Task, now: number): void {
+function requireYoung(task: Task, { isBegun, now }: { readonly isBegun: boolean; readonly now: number }): void {
   const ageMs = now - Date.parse(task.createdAt);
-  if (ageMs <= QUEUE_AGE_MS_MAX) return;
+  if (ageMs <= (isBegun ? TASK_AGE_MS_MAX : QUEUE_AGE_MS_MAX)) return;
   const days = Math.floor(ageMs / 86_400_000);
   throw new UserError(
-    `This waited ${days} days before I came to it, so I did not begin. Ask again if it is still wanted.`,
+    isBegun
+      ? `I am not done with this after ${days} days, so I stopped. Ask again if it is still wanted.`
+      : `This waited ${days} days before I came to it, so I did not begin. Ask again if it is still wanted.`,
   );
 }
 

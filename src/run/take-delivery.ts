@@ -1,9 +1,10 @@
 /** What a delivery becomes: its record and, when it starts something, a task and its queue job, all in one transaction. */
-import { newTaskId, type TaskId } from "../task.ts";
+import { newTaskId, type Task, type TaskId } from "../task.ts";
 import { unreachable } from "../failure.ts";
 import type { MirrorWish } from "../repo-event.ts";
 import { hasten } from "../queue/line.ts";
-import type { Acceptance, Accepted, Queue } from "../queue/queue.ts";
+import type { Acceptance, Accepted, Joining } from "../queue/job.ts";
+import type { Queue } from "../queue/queue.ts";
 import { linkDelivery, linkNote, recordDelivery } from "../store/deliveries.ts";
 import type { Sql } from "../store/database.ts";
 import { announceMirrorWish } from "../store/mirror-wishes.ts";
@@ -57,9 +58,9 @@ type Start = {
 };
 
 function planTask(queue: Queue<Sql>, { guid, id, decision: { request, headAt } }: Start): Acceptance<Sql>["task"] {
-  const { repo, thread, origin, headSha } = request;
+  const { repo, thread, headSha } = request;
   return {
-    id,
+    ...placeOf({ ...request, id }),
     insert: async (tx) => {
       if ((await insertTask(tx, request, id)) === null) {
         await linkDelivery(tx, { guid, key: request.key });
@@ -71,6 +72,12 @@ function planTask(queue: Queue<Sql>, { guid, id, decision: { request, headAt } }
       await hasten(tx, older.marked);
       return true;
     },
+  };
+}
+
+export function placeOf({ id, repo, thread, origin }: Pick<Task, "id" | "repo" | "thread" | "origin">): Joining {
+  return {
+    id,
     key: `${repo.id}:${thread.number}`,
     party: repo.installationId,
     part: repo.id,

@@ -51,6 +51,19 @@ export async function listTasks(
   return rows.map(toTask);
 }
 
+/** Those that have not ended, by their ids. */
+export async function listOpen(
+  sql: Sql,
+  { after, limit }: { readonly after: TaskId | null; readonly limit: number },
+): Promise<readonly StoredTask[]> {
+  const rows = await sql.query<TaskRow>(
+    `SELECT ${TASK_COLUMNS} FROM pullwright.tasks
+     WHERE state IN ('queued', 'running') AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2`,
+    [after, limit],
+  );
+  return rows.map(toTask);
+}
+
 /** A new attempt begins, and every older one has lost its right to write. Null when there is no such task or it has ended. */
 export async function markRunning(sql: Sql, id: TaskId): Promise<number | null> {
   const [row] = await sql.query<{ attempt: number }>(

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openLog, openRunParts } from "../../src/main.ts";
 import { openRecords } from "../../src/run/records.ts";
-import { AROUND_MS_MAX, failTask, QUEUE_AGE_MS_MAX } from "../../src/run/run-task.ts";
+import { AROUND_MS_MAX, failTask, QUEUE_AGE_MS_MAX, TASK_AGE_MS_MAX } from "../../src/run/run-task.ts";
 import { listTasks, readTask, type StoredTask } from "../../src/store/tasks.ts";
 import { AT, REPO } from "../github.ts";
 import { World } from "../world.ts";
@@ -11,7 +11,8 @@ import { attemptTask, NO_FAULT, type Fault, type Worker } from "./dying-run.ts";
 import { readTree } from "./read-tree.ts";
 
 const look = { do: [{ do: "shell", command: "ls" } as const] };
-const script = { conversations: [{ name: "any", turns: [look, look] }] };
+const report = { do: [{ do: "call", tool: "report", input: { title: "None", summary: "Nothing." } } as const] };
+const script = { conversations: [{ name: "any", turns: [look, look, report] }] };
 
 async function openWorld(settings = ""): Promise<World> {
   const repo = await readTree(join(import.meta.dirname, "label-to-pull/repo"));
@@ -52,6 +53,28 @@ test("a task that waited for longer than anyone waits is not begun", async () =>
   await world.store.database.query("UPDATE pullwright.tasks SET created_at = $2 WHERE id = $1", [id, then]);
   await expect(attemptTask(await openWorker(world), id, NO_FAULT)).rejects.toThrow(/^This waited 3 days before I came/);
   expect(world.models.requests).toEqual([]);
+});
+
+test("a task that was begun and is not done after a week is not gone on with, but published when only that is left", async () => {
+  await using world = await openWorld();
+  const [lost, done] = [
+    await world.labelIssue({ title: "A", body: "A." }),
+    await world.labelIssue({ title: "B", body: "B." }),
+  ];
+  const tasks = await world.until(20_000, async () => {
+    const all = await listTasks(world.store.database, { limit: 2 });
+    return all.length === 2 ? all : null;
+  });
+  const idOf = (number: number) => tasks.find(({ thread }) => thread.number === number)?.id ?? tasks[0]?.id;
+  const [begun, reached] = [idOf(lost), idOf(done)];
+  if (!begun || !reached) throw new Error("a task is missing");
+  const worker = await openWorker(world);
+  await attemptTask(worker, begun, after("model-replied"));
+  await attemptTask(worker, reached, after("finished"));
+  const then = new Date(Date.now() - TASK_AGE_MS_MAX - 3_600_000);
+  await world.store.database.query("UPDATE pullwright.tasks SET created_at = $1", [then]);
+  await expect(attemptTask(worker, begun, NO_FAULT)).rejects.toThrow(/^I am not done with this after 7 days/);
+  expect((await attemptTask(worker, reached, NO_FAULT)).end).toBe("succeeded");
 });
 
 test("a run that takes longer than all its parts may is stopped", async () => {
