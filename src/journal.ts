@@ -168,6 +168,8 @@ export type JournalEntry =
       readonly usage: Usage;
       readonly costUsd: number;
       readonly wallMs: number;
+      /** It lacks its end, and is asked for once more. */
+      readonly isCut?: true;
     }
   /** Everything before this message of the transcript, the brief and people's words excepted, was replaced by the summary. */
   | {

@@ -1,10 +1,11 @@
 /** Makes room in the window: old output first, then a summary by the model itself, asked on the same prefix so that it is cached. */
 import { readFileSync } from "node:fs";
-import type { Journal } from "../journal.ts";
+import type { Journal, JournalEntry } from "../journal.ts";
 import { ModelError, type Message, type ModelRequest } from "../model/model.ts";
 import { imagesOf } from "../model/image-tokens.ts";
-import type { Asker } from "./ask.ts";
+import type { Asked, Asker } from "./ask.ts";
 import { clearOutput, dropImages, planRelief, replaceBySummary, type Relief } from "./context.ts";
+import type { KeptSummary } from "./resumption.ts";
 import { spokenText } from "./transcript.ts";
 import { filesTouched, renderFiles } from "./files-touched.ts";
 
@@ -17,6 +18,8 @@ export type Room = {
   readonly asker: Asker;
   readonly journal: Journal;
   readonly request: Omit<ModelRequest, "outputTokensMax" | "messages">;
+  /** What a lost worker had been told already. */
+  readonly kept: KeptSummary | null;
 };
 
 export type Now = {
@@ -62,18 +65,28 @@ async function compact(
   { from }: Extract<Relief, { kind: "compact" }>,
   signal: AbortSignal,
 ): Promise<Message[] | null> {
+  const { kept } = room;
+  // It knows nothing of what was said after it.
+  if (kept?.turn === turn)
+    return await cut(room, { turn, messages, tokens }, { text: kept.text, from: Math.min(from, kept.messages) });
   let asked = messages;
   for (let failures = 0; failures < FAILURES_MAX; failures += 1) {
     const said = await summarise(room, { turn, messages: asked }, signal);
-    if (said.kind === "summary") {
-      const summary = [said.text, renderFiles(filesTouched(messages.slice(0, from)))].filter(Boolean).join("\n\n");
-      await room.journal.append({ kind: "compacted", turn, from, summary, tokens });
-      return replaceBySummary(messages, from, summary);
-    }
+    if (said.kind === "summary") return await cut(room, { turn, messages, tokens }, { from, text: said.text });
     // Too long even for that: without old output, then without the older half of the rest.
     if (said.kind === "too-long") asked = failures === 0 ? clearOutput(asked, asked.length) : dropOlderHalf(asked);
   }
   return null;
+}
+
+async function cut(
+  { journal }: Pick<Room, "journal">,
+  { turn, messages, tokens }: Omit<Now, "isRefused">,
+  { from, text }: { readonly from: number; readonly text: string },
+): Promise<Message[]> {
+  const summary = [text, renderFiles(filesTouched(messages.slice(0, from)))].filter(Boolean).join("\n\n");
+  await journal.append({ kind: "compacted", turn, from, summary, tokens });
+  return replaceBySummary(messages, from, summary);
 }
 
 type Said =
@@ -86,21 +99,20 @@ async function summarise(
 ): Promise<Said> {
   try {
     const question = { ...request, turn, messages: [...messages, { kind: "user", text: PROMPT } as const] };
-    let isWhole = false;
-    const { text } = await asker.ask(
-      question,
-      ({ parts, stop, turn: at, model, usage, costUsd, wallMs }) => {
-        // A summary cut at the output limit lacks its end, which is where the next steps stand.
-        isWhole = stop === "finished";
-        return { kind: "summarised", turn: at, model, text: spokenText(parts).trim(), usage, costUsd, wallMs } as const;
-      },
-      signal,
-    );
-    return text === "" || !isWhole ? { kind: "nothing" } : { kind: "summary", text };
+    const { text, isCut } = await asker.ask(question, toSummary, signal);
+    return text === "" || isCut ? { kind: "nothing" } : { kind: "summary", text };
   } catch (error) {
     if (error instanceof ModelError && error.fault === "window-exceeded") return { kind: "too-long" };
     throw error;
   }
+}
+
+type Summarised = Extract<JournalEntry, { kind: "summarised" }>;
+
+/** A summary cut at the output limit lacks its end, which is where the next steps stand. */
+function toSummary({ parts, stop, turn, model, usage, costUsd, wallMs }: Asked): Summarised {
+  const cut = stop === "finished" ? {} : ({ isCut: true } as const);
+  return { kind: "summarised", turn, model, text: spokenText(parts).trim(), usage, costUsd, wallMs, ...cut };
 }
 
 function dropOlderHalf(messages: readonly Message[]): Message[] {

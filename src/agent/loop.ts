@@ -12,7 +12,7 @@ import { openConversation, type Conversation } from "./conversation.ts";
 import { explainModelError } from "./model-failure.ts";
 import { nextStep } from "./next-step.ts";
 import type { Purse } from "./purse.ts";
-import { readResumption, type Past, type Resumption } from "./resumption.ts";
+import { readResumption, type KeptSummary, type Past, type Resumption } from "./resumption.ts";
 import { Stopped, type Inbox } from "./inbox.ts";
 import type { SystemPrompt } from "./system-prompt.ts";
 import { recall, takeUp } from "./take-up.ts";
@@ -61,6 +61,7 @@ export class AgentRun {
   #nudges: number;
   #lastText: string;
   #warned: boolean;
+  #summary: KeptSummary | null;
 
   constructor(agent: Agent) {
     const { models, journal, purse, now, past } = agent;
@@ -73,6 +74,7 @@ export class AgentRun {
     this.#turn = resumption.turn;
     this.#nudges = resumption.nudges;
     this.#lastText = resumption.lastText;
+    this.#summary = resumption.summary;
     this.#warned = resumption.steers.some((text) => text.startsWith(WARNING));
   }
 
@@ -183,9 +185,11 @@ export class AgentRun {
   async #makeRoom(isRefused: boolean, signal: AbortSignal): Promise<boolean> {
     const messages = this.#conversation.messages();
     const now = { turn: this.#turn, messages, tokens: this.#conversation.tokens(this.#asker.model().facts), isRefused };
-    const room = { asker: this.#asker, journal: this.#agent.journal, request: this.#request() };
-    const made = await makeRoom(room, now, signal);
-    return made === messages || this.#goOnWith(made);
+    const parts = { asker: this.#asker, journal: this.#agent.journal, request: this.#request() };
+    const made = await makeRoom({ ...parts, kept: this.#summary }, now, signal);
+    if (made === messages) return true;
+    this.#summary = null; // It was of the messages as they were.
+    return this.#goOnWith(made);
   }
 
   async #dropImages(refusal: ModelError): Promise<boolean> {

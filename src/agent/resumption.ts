@@ -39,9 +39,14 @@ export type Resumption = {
   readonly hasReported: boolean;
   readonly seen: readonly SeenText[];
   readonly nudges: number;
+  /** Paid for, and its worker was lost before it had made room with it. */
+  readonly summary: KeptSummary | null;
   readonly steers: readonly string[];
   readonly switches: readonly ModelSwitch[];
 };
+
+/** Good for room before this turn is asked, and for this many messages at most. */
+export type KeptSummary = { readonly turn: number; readonly text: string; readonly messages: number };
 
 /** A reply whose calls were not all observed. `lost` are not made again: the model is told `why`. */
 export type OpenTurn = {
@@ -55,7 +60,7 @@ export type Lost = { readonly call: ToolCall; readonly why: string };
 
 const FRESH = {
   ...({ kind: "fresh", turn: 0, lastText: "", open: null, answered: null, report: null } as const),
-  ...{ counted: UNCOUNTED, hasReported: false, seen: [], nudges: 0, steers: [], switches: [] },
+  ...{ counted: UNCOUNTED, hasReported: false, seen: [], nudges: 0, summary: null, steers: [], switches: [] },
 };
 
 export function readResumption(past: Past, brief: string, toolset: Toolset): Resumption {
@@ -89,6 +94,7 @@ export function readResumption(past: Past, brief: string, toolset: Toolset): Res
     hasReported: !isOver && readReports([reply, ...after]).length > 0,
     seen: written.flatMap((entry) => (entry.kind === "tool-observed" ? (entry.seen ?? []) : [])),
     nudges: steers.slice(steers.findLastIndex((text) => !isNudge(text)) + 1).length,
+    summary: readSummary(written),
     steers,
     switches: written.flatMap((entry) => (entry.kind === "model-switched" ? [toSwitch(entry)] : [])),
   };
@@ -96,6 +102,15 @@ export function readResumption(past: Past, brief: string, toolset: Toolset): Res
 
 /** What makes the vendor's last count worthless. */
 const CUTS: ReadonlySet<JournalEntry["kind"]> = new Set(["cleared", "compacted", "images-dropped"]);
+
+function readSummary(written: readonly JournalEntry[]): KeptSummary | null {
+  const at = written.findLastIndex(
+    ({ kind }) => kind === "summarised" || kind === "compacted" || kind === "model-replied",
+  );
+  const said = written[at];
+  if (said?.kind !== "summarised" || said.isCut || said.text === "") return null;
+  return { turn: said.turn, text: said.text, messages: readTranscript(written.slice(0, at)).length };
+}
 
 function toSwitch({ turn, from, to, reason }: ModelSwitch): ModelSwitch {
   return { turn, from, to, reason };

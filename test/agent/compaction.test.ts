@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { SUMMARY_HEAD } from "../../src/agent/context.ts";
 import { AgentRun } from "../../src/agent/loop.ts";
+import { NO_PAST } from "../../src/agent/resumption.ts";
 import { readTranscript } from "../../src/agent/transcript.ts";
 import { ModelError, type ModelReply, type ModelRequest } from "../../src/model/model.ts";
 import { callsReply, textReply } from "../model/scripted-model.ts";
@@ -73,4 +74,35 @@ test("a model that sums up nothing is asked three times, then the run hands in w
   const end = await new AgentRun(agent).work(never);
   expect(end.ending).toEqual({ kind: "limit", limit: "the model's context window" });
   expect(model.requests.filter(isSummary)).toHaveLength(3);
+});
+
+test("the summary that a lost worker was told makes room, what was said since stays; one without its end is asked for again", async () => {
+  const facts = { contextTokensMax: 8_000, outputTokensMax: 1_000 };
+  const answers = (stop: ModelReply["stop"], name: string) =>
+    answeringModel(
+      "a/small",
+      (request) => {
+        if (isSummary(request)) return used({ ...textReply("Half is done."), stop }, request);
+        return used(callsReply([call("c", name)], "y".repeat(name === "look" ? 26_000 : 10)), request);
+      },
+      facts,
+    );
+  for (const [stop, again] of [
+    ["finished", 0],
+    ["output-limit", 1],
+  ] as const) {
+    const lost = openScene(answers(stop, "look"), { limits });
+    await new AgentRun(lost.agent).work(never).catch(() => {});
+    const at = lost.journal.entries.findIndex(({ kind }) => kind === "summarised");
+    const said = { kind: "steered", text: "Your worker was lost." } as const;
+    const written = [...lost.journal.entries.slice(0, at + 1), said];
+    const model = answers("finished", "report");
+    const { agent, journal } = openScene(model, { limits, past: { ...NO_PAST, written } });
+    expect((await new AgentRun(agent).work(never)).ending).toEqual({ kind: "reported" });
+    expect(model.requests.filter(isSummary)).toHaveLength(again);
+    expect(kinds(journal).filter((kind) => kind === "compacted")).toHaveLength(1);
+    const last = JSON.stringify(model.requests.at(-1)?.messages);
+    expect(last).toContain("Half is done.");
+    if (again === 0) expect(last).toContain("Your worker was lost.");
+  }
 });
