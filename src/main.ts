@@ -121,7 +121,7 @@ export async function startWorker(settings: Settings, store: Store, log: Logger)
   store.use(watchSpending({ database, alertUrl, webUrl, now: Date.now, log }));
   store.use(
     keepDoing({
-      chore: () => keepHouse({ queue, database, keep: settings.keep, now: Date.now, log }),
+      chore: () => keepHouse({ ...parts, queue, database, keep: settings.keep }),
       everyMs: HOUR_MS,
       onError: (error) => log.warn({ err: error }, "what a worker does every hour could not be done"),
     }),

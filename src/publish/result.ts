@@ -4,7 +4,7 @@
  */
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Kept, Result } from "../store/results.ts";
 import type { TaskId } from "../task.ts";
 import { git } from "../workspace/git.ts";
@@ -23,18 +23,17 @@ export type ResultShelf = {
   readonly dir: string;
 };
 
-/** A bundle beside the database is for those who come soon; the branch is there as well, as a rule. */
-const FILE_MS_MAX = 30 * 24 * 3_600_000;
+/** A file that the database does not know may be on its way into it for so long: packing takes minutes at most. */
+const PACKING_MS_MAX = 24 * 3_600_000;
 
 type Work = { readonly mirror: Mirror; readonly taskId: TaskId; readonly commit: string };
 
-/** Resolves when the commit, which `keepCommit` has brought into the mirror, is durable. `now` is epoch milliseconds. */
-export async function keepResult(shelf: ResultShelf, work: Work, now: number): Promise<void> {
+/** Resolves when the commit, which `keepCommit` has brought into the mirror, is durable. */
+export async function keepResult(shelf: ResultShelf, work: Work): Promise<void> {
   const { commit, mirror } = work;
   const earlier = await shelf.find();
   if (earlier?.commit === commit) return;
   await mkdir(shelf.dir, { recursive: true, mode: 0o700 });
-  await removeOld(shelf.dir, now);
   const scratch = await mkdtemp(join(shelf.dir, "packing-"));
   try {
     const [bundleFile, patchFile] = [join(scratch, "bundle"), join(scratch, "patch")];
@@ -86,6 +85,21 @@ export async function readPlace(place: string): Promise<Buffer | null> {
   });
 }
 
+/** Removes what no result names any more, and what killed workers left. `places` are those of all results, `now` is epoch milliseconds. */
+export async function sweepBundles(dir: string, places: readonly string[], now: number): Promise<number> {
+  const known = new Set(places.map((place) => basename(place)));
+  let removed = 0;
+  for (const name of await readdir(dir).catch(() => [])) {
+    if (!/^packing-|\.bundle$/.test(name) || known.has(name)) continue;
+    const file = join(dir, name);
+    const stats = await stat(file).catch(() => null); // Another worker may have removed it.
+    if (stats === null || now - stats.mtimeMs < PACKING_MS_MAX) continue;
+    await rm(file, { recursive: true, force: true });
+    removed += 1;
+  }
+  return removed;
+}
+
 async function writeBundle({ mirror, taskId, commit }: Work, file: string): Promise<void> {
   // A bundle takes references, no commits; another attempt may move ours meanwhile, and must not be taken for this one.
   const ref = `refs/pullwright/result/${taskId}-${commit}`;
@@ -107,14 +121,6 @@ async function writePatch({ mirror, commit }: Work, file: string): Promise<void>
 async function readKept(file: string, { bytesMax }: ResultShelf): Promise<Kept> {
   const { size } = await stat(file);
   return { bytes: size <= bytesMax ? await readFile(file) : null, size };
-}
-
-async function removeOld(dir: string, now: number): Promise<void> {
-  for (const name of await readdir(dir)) {
-    const file = join(dir, name);
-    const known = await stat(file).catch(() => null); // Another worker may have removed it.
-    if (known && now - known.mtimeMs > FILE_MS_MAX) await rm(file, { recursive: true, force: true });
-  }
 }
 
 function placeOf({ gitDir }: Mirror) {

@@ -184,7 +184,7 @@ async function changed(parts: DecideParts, it: Change, signal: AbortSignal): Pro
   const at = lastReplyAt([...parts.earlier, ...(await parts.journal.read())]) ?? parts.now();
   const commit = await commitTree(workspace, tree, { message: renderCommitMessage(said, task.asker), identity, at });
   await keepCommit(checkout.mirror, workspace.gitDir, commit, task.id);
-  await keepResult(parts.results, { mirror: checkout.mirror, taskId: task.id, commit }, parts.now());
+  await keepResult(parts.results, { mirror: checkout.mirror, taskId: task.id, commit });
   const checks: Check[] = after.map((run, i) => ({ command: run.command, before: it.before[i] ?? null, after: run }));
   const { opinion, end } = ended;
   return {

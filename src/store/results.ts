@@ -50,6 +50,12 @@ export async function findResult(sql: Sql, { taskId, attempt }: Attempt): Promis
   };
 }
 
+/** Of all bundles that lie beside the database. */
+export async function listPlaces(sql: Sql): Promise<readonly string[]> {
+  const rows = await sql.query<{ place: string }>("SELECT place FROM pullwright.results WHERE place IS NOT NULL");
+  return rows.map(({ place }) => place);
+}
+
 type ResultRow = Row & {
   readonly commit_sha: string;
   readonly base_sha: string;

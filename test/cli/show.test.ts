@@ -62,7 +62,7 @@ test("the work of a run is there as a patch and as a bundle, byte for byte, also
     stderr: expect.stringContaining("kept no change"),
   });
   for (let twice = 0; twice < 2; twice++) {
-    await keepResult(scene.shelfOf(1), { mirror, taskId: run.taskId, commit }, Date.now());
+    await keepResult(scene.shelfOf(1), { mirror, taskId: run.taskId, commit });
   }
   await markRunning(scene.database, run.taskId);
   const tree = await git("rev-parse", `${commit}^{tree}`);
@@ -94,7 +94,7 @@ test("a machine that does not have the commit gets it out of its bundle, unless 
   const other = { gitDir: join(scene.dir, "other.git") };
   const shelf = scene.shelfOf(1);
   expect(await restoreResult(shelf, { mirror: other, commit })).toBe(false);
-  await keepResult(shelf, { mirror, taskId: run.taskId, commit }, Date.now());
+  await keepResult(shelf, { mirror, taskId: run.taskId, commit });
   expect(
     await restoreResult(shelf, {
       mirror: other,
@@ -113,7 +113,7 @@ test("a bundle too large for the database lies on its worker, by name, and is fo
   await using scene = await openScene();
   const { commit, run, mirror } = scene;
   const small = { ...scene.shelfOf(1), bytesMax: 100 };
-  await keepResult(small, { mirror, taskId: run.taskId, commit }, Date.now());
+  await keepResult(small, { mirror, taskId: run.taskId, commit });
   expect(await scene.show("--patch")).toMatchObject({ stderr: expect.stringContaining("take --bundle FILE") });
 
   const file = join(scene.dir, "large.bundle");
@@ -134,7 +134,7 @@ test("an attempt that was overtaken keeps nothing any more", async () => {
   await using scene = await openScene();
   const { commit, run, mirror } = scene;
   await markRunning(scene.database, run.taskId);
-  const keeping = keepResult(scene.shelfOf(1), { mirror, taskId: run.taskId, commit }, Date.now());
+  const keeping = keepResult(scene.shelfOf(1), { mirror, taskId: run.taskId, commit });
   await expect(keeping).rejects.toThrow("another one may be running");
   expect(await findResult(scene.database, { ...run, attempt: 2 })).toBeNull();
 });
