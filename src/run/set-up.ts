@@ -9,8 +9,8 @@ import { allowLine } from "../publish/render-set-up.ts";
 import type { EgressNetwork, EgressPolicy } from "../sandbox/egress-policy.ts";
 import type { ExecExit, Sandbox, SandboxOpening } from "../sandbox/sandbox.ts";
 import { git } from "../workspace/git.ts";
-import { type SetUpCache, listMade, putBackTracked } from "../workspace/set-up-cache.ts";
-import { leaveOut, removeSecrets } from "../workspace/set-up-traces.ts";
+import type { SetUpCache } from "../workspace/set-up-cache.ts";
+import { leaveOut, listMade, putBackTracked, removeSecrets } from "../workspace/set-up-traces.ts";
 import type { Workspace } from "../workspace/workspace.ts";
 import type { Checkout } from "./checkout.ts";
 import { EgressLog } from "./egress-log.ts";
@@ -87,15 +87,15 @@ async function install(ground: SetUpGround, plan: SetUpPlan, signal: AbortSignal
   const startedAt = performance.now();
   const { place, treeDir } = workspace;
   if (await parts.cache.restore(key, treeDir, signal)) {
-    await putBackTracked(place, treeDir, signal);
-    await leaveOut(place, await listMade(place, treeDir, signal));
+    await putBackTracked(workspace, signal);
+    await leaveOut(place, await listMade(workspace, signal));
     const wallMs = performance.now() - startedAt;
     return { command: { command: plan.title, exitCode: 0, wallMs, outputTail: "" }, isCached: true, log, key };
   }
   const { sandbox, opening } = ground;
   const command = await runSetUp({ sandbox, opening, network: parts.network }, { plan, secrets, log }, signal);
-  await putBackTracked(place, treeDir, signal);
-  const made = await listMade(place, treeDir, signal);
+  await putBackTracked(workspace, signal);
+  const made = await listMade(workspace, signal);
   await leaveOut(place, made);
   const values = Object.values(secrets);
   if (values.length > 0 && (await removeSecrets({ treeDir, made }, values, signal))) {

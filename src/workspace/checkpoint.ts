@@ -6,6 +6,7 @@ import { chmod, lstat, rmdir, unlink } from "node:fs/promises";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
 import { giveTo, ownerOf } from "./ownership.ts";
 import { recordTree } from "./record.ts";
+import { type Entries, takeEntries, writeFiles } from "./run-index.ts";
 import { toPath } from "./walk.ts";
 import type { Workspace } from "./workspace.ts";
 
@@ -33,20 +34,17 @@ export async function restoreCheckpoint(
   checkpoint: Checkpoint,
   signal: AbortSignal,
 ): Promise<void> {
-  const { place, treeDir, memory } = workspace;
+  const { treeDir, memory } = workspace;
   const now = await recordTree(workspace, signal);
   if (now === checkpoint.tree) return;
   const wanted = await readDifference(workspace, { from: now, to: checkpoint.tree }, signal);
   const owner = await ownerOf(treeDir);
   for (const path of wanted.removed) await removeFile(treeDir, path);
   // By its entries: read-tree would look at every file, or forget the ids of all folders, which the next checkpoint needs.
-  await gitPipe(place, ["update-index", "--replace", "-z", "--index-info"], { input: wanted.entries, signal });
-  if (wanted.written.length > 0) {
-    if (process.getuid?.() !== 0) for (const path of wanted.written) await openFolderOf(treeDir, path);
-    const args = ["checkout-index", "--force", "--index", "-z", "--stdin"];
-    await gitPipe(place, args, { input: joinNames(wanted.written), signal });
-  }
-  for (const path of wanted.written) memory.recorded.add(path);
+  await takeEntries(workspace, wanted, signal);
+  if (process.getuid?.() !== 0) for (const path of wanted.written) await openFolderOf(treeDir, path);
+  await writeFiles(workspace, wanted.written, signal);
+  for (const path of wanted.written) memory.recorded.set(path, null);
   await giveTo(treeDir, owner, wanted.written);
 }
 
@@ -76,21 +74,21 @@ async function readDifference(
   { place }: Workspace,
   { from, to }: { readonly from: string; readonly to: string },
   signal: AbortSignal,
-) {
+): Promise<Entries> {
   const args = ["diff-tree", "-r", "-z", "--no-renames", "--raw", from, to];
   const fields = splitNames(await gitPipe(place, args, { signal }));
   const removed: string[] = [];
   const written: string[] = [];
-  const entries: string[] = [];
+  const lines: string[] = [];
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const [, mode = "", , id = ""] = (fields[i] ?? "").split(" ");
     const path = fields[i + 1] ?? "";
     const isRemoved = mode === "000000";
     (isRemoved ? removed : written).push(path);
     // What goes makes room for what comes: a folder where a file was.
-    entries[isRemoved ? "unshift" : "push"](`${mode} ${id}\t${path}`);
+    lines[isRemoved ? "unshift" : "push"](`${mode} ${id}\t${path}`);
   }
-  return { removed, written, entries: joinNames(entries) };
+  return { removed, written, lines: joinNames(lines) };
 }
 
 /** And the folders that it leaves empty. Its folders are real: the index has just been brought up to date. */

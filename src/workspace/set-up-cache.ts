@@ -8,12 +8,10 @@ import { lstat, mkdir, open, readdir, rename, rm, stat, utimes, type FileHandle 
 import { once } from "node:events";
 import { basename, join } from "node:path";
 import { changeOwner, pickUid } from "../sandbox/owner.ts";
-import type { GitPlace } from "./git-command.ts";
-import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
+import { joinNames } from "./git-pipe.ts";
 import { giveTo, ownerOf } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
 import { moveInto } from "./set-up-spares.ts";
-import { joinPath, readFolder } from "./walk.ts";
 
 export type SetUpCacheLimits = {
   /** Of all archives together; what was not used for longest goes first. */
@@ -139,54 +137,10 @@ export class SetUpCache {
   }
 }
 
-/**
- * Files and folders of the tree that the index does not know, ignored or not, each as high as it can be named. Found without git, which
- * would open repositories among them. Names are latin1 (walk.ts).
- */
-export async function listMade(place: GitPlace, treeDir: string, signal: AbortSignal): Promise<readonly string[]> {
-  const tracked = new Set(splitNames(await gitPipe(place, ["ls-files", "-z"], { signal })));
-  const folders = new Set([...tracked].flatMap(parents));
-  const made: string[] = [];
-  const left = [""];
-  for (let folder = left.pop(); folder !== undefined; folder = left.pop()) {
-    for (const { name, kind } of (await readFolder(treeDir, folder)) ?? []) {
-      const path = joinPath(folder, name);
-      if (path === ".git") continue;
-      if (tracked.has(path)) {
-        if (kind === "folder") left.push(path); // A submodule's.
-        continue;
-      }
-      if (kind === "folder" && folders.has(path)) left.push(path);
-      else if (kind !== "other") made.push(path);
-    }
-  }
-  return made.sort();
-}
-
 /** Someone whom no run is, to unpack what sandboxed code has made. */
 async function nobody(): Promise<{ readonly uid: number; readonly gid: number }> {
   const uid = await pickUid();
   return { uid, gid: uid };
-}
-
-function parents(path: string): string[] {
-  const parts = path.split("/").slice(0, -1);
-  return parts.map((_, i) => parts.slice(0, i + 1).join("/"));
-}
-
-/** Tracked files as the commit has them: what a set-up did to them is neither kept nor part of a change. Resolves to their names. */
-export async function putBackTracked(
-  place: GitPlace,
-  treeDir: string,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const changed = await gitPipe(place, ["diff-files", "--name-only", "-z", "--ignore-submodules=all"], { signal });
-  const names = splitNames(changed);
-  if (names.length === 0) return [];
-  const owner = await ownerOf(treeDir);
-  await gitPipe(place, ["checkout-index", "--force", "-u", "-z", "--stdin"], { input: changed, signal });
-  await giveTo(treeDir, owner, names);
-  return names;
 }
 
 type TarEnds = {

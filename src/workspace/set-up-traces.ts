@@ -1,4 +1,4 @@
-/** Takes a set-up's secrets out of a tree again, and what it made out of the run's change. */
+/** What a set-up leaves in a tree: what it made, which is no part of the run's change, what it did to tracked files, and its secrets. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFile, rm } from "node:fs/promises";
@@ -6,11 +6,46 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { splitNames } from "./git-pipe.ts";
 import type { GitPlace } from "./git-command.ts";
+import { giveTo, ownerOf } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
-import { toPath } from "./walk.ts";
+import { listChanged, readKnown, writeFiles } from "./run-index.ts";
+import { findStrange } from "./strange.ts";
+import { findDisplaced } from "./touched.ts";
+import { joinPath, readFolder, toPath } from "./walk.ts";
+import type { Workspace } from "./workspace.ts";
 
 /** Some gigabytes; a tree that takes longer was made to take longer. */
 const SEARCH_MS_MAX = 60_000;
+
+/** Tracked files as the commit has them: what a set-up did to them is neither kept nor part of a change. Resolves to their names. */
+export async function putBackTracked(workspace: Workspace, signal: AbortSignal): Promise<readonly string[]> {
+  const { treeDir, layers } = workspace;
+  const owner = await ownerOf(treeDir);
+  const displaced = await findDisplaced(workspace, signal);
+  await writeFiles(workspace, displaced, signal);
+  const changed = layers === null ? await listChanged(workspace, signal) : [];
+  await writeFiles(workspace, changed, signal);
+  const names = [...displaced, ...changed];
+  await giveTo(treeDir, owner, names);
+  return names;
+}
+
+/**
+ * Files and folders of the tree that the index does not know, ignored or not, each as high as it can be named. Found without git, which
+ * would open repositories among them. Names are latin1 (walk.ts).
+ */
+export async function listMade(workspace: Workspace, signal: AbortSignal): Promise<readonly string[]> {
+  const { treeDir, memory } = workspace;
+  const known = await readKnown(workspace, signal);
+  const made = [...(await findStrange({ treeDir, seen: memory.seen }, known, signal))];
+  for (const folder of known.submodules)
+    for (const { name, kind } of (await readFolder(treeDir, folder)) ?? [])
+      made.push({ path: joinPath(folder, name), kind });
+  return made
+    .filter(({ kind }) => kind !== "other")
+    .map(({ path }) => path)
+    .sort();
+}
 
 /**
  * Removes each file that holds one of `values` as it is, also in the throw-away .git; when the tree cannot be searched whole, all that

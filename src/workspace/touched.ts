@@ -5,7 +5,8 @@
 import { lstat, rm } from "node:fs/promises";
 import { type GitPlace, GitError } from "./git-command.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
-import { findAll } from "./find-all.ts";
+import { listChanged, readKnown, takeOut } from "./run-index.ts";
+import { findStrange, type FoundEntry } from "./strange.ts";
 import { type Entry, joinPath, listBelow, readFolder, toPath } from "./walk.ts";
 import type { Layers, TreeMemory } from "./workspace.ts";
 
@@ -13,11 +14,8 @@ export type Tree = {
   readonly place: GitPlace;
   readonly treeDir: string;
   readonly layers: Layers | null;
-  readonly memory: Pick<TreeMemory, "known">;
+  readonly memory: TreeMemory;
 };
-
-/** Names in an index, and the folders they lie in. */
-export type KnownNames = { readonly files: ReadonlySet<string>; readonly folders: ReadonlySet<string> };
 
 /** Names are latin1 (walk.ts). `added` are files and links that may be new or changed, `gone` what may have been removed. */
 export type Touched = { readonly added: readonly string[]; readonly gone: readonly string[] };
@@ -25,6 +23,7 @@ export type Touched = { readonly added: readonly string[]; readonly gone: readon
 /** Folders deeper than this are not searched; git itself would not find its way back either. */
 const DEPTH_MAX = 64;
 
+/** Between two commands of the sandbox. */
 export async function findTouched(tree: Tree, signal: AbortSignal): Promise<Touched> {
   const { added, fresh, gone } = tree.layers ? await readLayers(tree, tree.layers) : await readAll(tree, signal);
   const unignored = await leaveOutIgnored(tree, fresh, signal);
@@ -33,15 +32,14 @@ export async function findTouched(tree: Tree, signal: AbortSignal): Promise<Touc
 
 type Found = {
   /** Known to the index, or to the lower layer, which is the same. */
-  readonly added: string[];
+  readonly added: readonly string[];
   /** Files and folders that are in neither: their ignore rules have to be asked. */
-  readonly fresh: Fresh[];
-  readonly gone: string[];
+  readonly fresh: readonly FoundEntry[];
+  readonly gone: readonly string[];
 };
-type Fresh = { readonly path: string; readonly kind: Entry["kind"] };
 
 async function readLayers({ treeDir }: Tree, { lowerDir, upperDir }: Layers): Promise<Found> {
-  const found: Found = { added: [], fresh: [], gone: [] };
+  const [added, fresh, gone]: [string[], FoundEntry[], string[]] = [[], [], []];
   const open = [""];
   for (let folder = open.pop(); folder !== undefined; folder = open.pop()) {
     const [upper, merged, lower] = await Promise.all([
@@ -52,8 +50,8 @@ async function readLayers({ treeDir }: Tree, { lowerDir, upperDir }: Layers): Pr
     const layers = { upper: byName(upper), merged: byName(merged), lower: byName(lower) };
     if (await isRenamed({ treeDir, lowerDir }, folder, layers)) {
       // A folder moved here as a whole: what it holds is in no upper layer, and what was here before is gone.
-      found.fresh.push({ path: folder, kind: "folder" });
-      found.gone.push(...(await listBelow(lowerDir, folder)));
+      fresh.push({ path: folder, kind: "folder" });
+      gone.push(...(await listBelow(lowerDir, folder)));
       continue;
     }
     for (const name of layers.upper.keys()) {
@@ -61,19 +59,19 @@ async function readLayers({ treeDir }: Tree, { lowerDir, upperDir }: Layers): Pr
       const path = joinPath(folder, name);
       const kind = layers.merged.get(name);
       const before = layers.lower.get(name);
-      if (before !== undefined && before !== kind) found.gone.push(path, ...(await listBelow(lowerDir, path)));
+      if (before !== undefined && before !== kind) gone.push(path, ...(await listBelow(lowerDir, path)));
       if (kind === undefined) continue;
       if (kind === "folder" && before === "folder") open.push(path);
-      else if (kind !== "folder" && before === kind) found.added.push(path);
-      else found.fresh.push({ path, kind });
+      else if (kind !== "folder" && before === kind) added.push(path);
+      else fresh.push({ path, kind });
     }
     for (const name of layers.lower.keys()) {
       if (layers.merged.has(name) || layers.upper.has(name)) continue;
       const path = joinPath(folder, name);
-      found.gone.push(path, ...(await listBelow(lowerDir, path)));
+      gone.push(path, ...(await listBelow(lowerDir, path)));
     }
   }
-  return found;
+  return { added, fresh, gone };
 }
 
 type ThreeLayers = Readonly<Record<"upper" | "merged" | "lower", ReadonlyMap<string, Entry["kind"]>>>;
@@ -98,53 +96,36 @@ function byName(entries: readonly Entry[] | null): ReadonlyMap<string, Entry["ki
 
 /** Without layers every file is looked at: git compares the tracked ones, the rest are found by name. */
 async function readAll(tree: Tree, signal: AbortSignal): Promise<Found> {
-  const racing = new AbortController();
-  const first = listChanged(tree, AbortSignal.any([signal, racing.signal]));
-  first.catch(() => {}); // It counts only when it is asked for below.
-  const [entries, { files, folders }] = await Promise.all([findAll(tree.treeDir, signal), readKnown(tree, signal)]);
-  // First by sets: what is known is most of it, and has no trap's name.
-  const unknown = entries.filter(
-    ({ path, kind }) => kind === "other" || !(kind === "folder" ? folders.has(path) : files.has(path)),
-  );
-  const sound = await withoutTraps(tree.treeDir, unknown);
-  const mayHang = unknown.some(({ kind }) => kind === "other"); // At a pipe called .gitattributes, which is gone by now.
-  if (mayHang) racing.abort();
-  const changed = await (mayHang ? listChanged(tree, signal) : first);
-  const fresh = sound.filter(({ path }) => {
-    const end = path.lastIndexOf("/");
-    return end < 0 || folders.has(path.slice(0, end));
-  });
-  return { added: [], fresh, gone: changed };
+  const { fresh, displaced } = await readStrange(tree, signal);
+  await takeOut(tree, displaced, signal); // Or git would look for a repository in each.
+  return { added: [], fresh, gone: [...displaced, ...(await listChanged(tree, signal))] };
 }
 
-async function listChanged({ place }: Tree, signal: AbortSignal): Promise<string[]> {
-  const args = ["diff-files", "-z", "--name-only", "--ignore-submodules=all"];
-  return splitNames(await gitPipe(place, args, { signal }));
+async function readStrange(tree: Tree, signal: AbortSignal) {
+  const { treeDir, memory } = tree;
+  const known = await readKnown(tree, signal);
+  const fresh = await withoutTraps(treeDir, await findStrange({ treeDir, seen: memory.seen }, known, signal));
+  const isDisplaced = ({ path, kind }: FoundEntry) => kind === "folder" && known.files.has(path);
+  return { fresh, displaced: fresh.filter(isDisplaced).map(({ path }) => path) };
 }
 
-/** What the index knew the first time: all that it was given since is recorded and looked at in any case. */
-async function readKnown({ place, memory }: Tree, signal: AbortSignal): Promise<KnownNames> {
-  if (memory.known) return memory.known;
-  const files = new Set(splitNames(await gitPipe(place, ["ls-files", "-z"], { signal })));
-  const folders = new Set<string>();
-  for (const path of files) {
-    for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
-      const folder = path.slice(0, end);
-      if (folders.has(folder)) break;
-      folders.add(folder);
-    }
-  }
-  return (memory.known = { files, folders });
+/** Tracked files in whose place a folder stands by now; in an overlay all that may have been changed. Traps are cleared away. */
+export async function findDisplaced(tree: Tree, signal: AbortSignal): Promise<readonly string[]> {
+  if (tree.layers === null) return (await readStrange(tree, signal)).displaced;
+  const { files, submodules } = await readKnown(tree, signal);
+  const { added, fresh, gone } = await readLayers(tree, tree.layers);
+  await withoutTraps(tree.treeDir, fresh);
+  return [...added, ...gone].filter((path) => files.has(path) && !submodules.has(path));
 }
 
 /** Level by level, so that an ignored folder is never entered. */
-async function leaveOutIgnored({ place, treeDir }: Tree, fresh: readonly Fresh[], signal: AbortSignal) {
+async function leaveOutIgnored({ place, treeDir }: Tree, fresh: readonly FoundEntry[], signal: AbortSignal) {
   const kept: string[] = [];
   let level = await withoutTraps(treeDir, fresh);
   for (let depth = 0; level.length > 0 && depth < DEPTH_MAX; depth++) {
     const paths = level.map(({ path }) => path);
     const ignored = new Set(await askIgnored(place, paths, signal));
-    const next: Fresh[] = [];
+    const next: FoundEntry[] = [];
     for (const { path, kind } of level.filter((entry) => !ignored.has(entry.path))) {
       if (kind !== "folder") kept.push(path);
       else
@@ -160,8 +141,8 @@ async function leaveOutIgnored({ place, treeDir }: Tree, fresh: readonly Fresh[]
  * Pipes, sockets and devices are no part of a tree, and a pipe named .gitignore would hold git for ever. A .git below the top
  * was written by sandboxed code: nothing of it is read, what lies beside it is added as files.
  */
-async function withoutTraps(treeDir: string, entries: readonly Fresh[]): Promise<readonly Fresh[]> {
-  const kept: Fresh[] = [];
+async function withoutTraps(treeDir: string, entries: readonly FoundEntry[]): Promise<readonly FoundEntry[]> {
+  const kept: FoundEntry[] = [];
   for (const entry of entries) {
     const name = entry.path.slice(entry.path.lastIndexOf("/") + 1).toLowerCase();
     if (entry.kind !== "other" && name !== ".git") kept.push(entry);

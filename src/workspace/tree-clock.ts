@@ -3,6 +3,7 @@
  * yes for no reason, never no; ignored files count too.
  */
 import { execFile } from "node:child_process";
+import type { Stats } from "node:fs";
 import type { Workspace } from "./workspace.ts";
 
 /** The clock by which file systems stamp runs behind by a tick (10 ms at HZ=100). */
@@ -11,6 +12,24 @@ const SLACK_MS = 20;
 const DRIFT_MS_MAX = 20;
 /** A tree that takes longer to look through is taken for touched. */
 const LOOK_MS_MAX = 30_000;
+
+/** A file or folder as it was when it was read. */
+export type Stamp = {
+  readonly device: number;
+  readonly inode: number;
+  /** NaN, which equals nothing, where a change that comes later could have got the same time. */
+  readonly changedMs: number;
+};
+
+/** Of something that has stayed as `stats` say until `nowMs`. */
+export function stampOf({ dev, ino, ctimeMs }: Stats, nowMs: number): Stamp {
+  return { device: dev, inode: ino, changedMs: ctimeMs < nowMs - SLACK_MS ? ctimeMs : Number.NaN };
+}
+
+/** Any change gives a new change time: to what a file holds, and to which entries a folder has. */
+export function isUnchanged(stamp: Stamp | null | undefined, { dev, ino, ctimeMs }: Stats): boolean {
+  return stamp?.changedMs === ctimeMs && stamp.inode === ino && stamp.device === dev;
+}
 
 export type Moment = { readonly wallMs: number; readonly bootMs: number };
 

@@ -1,4 +1,5 @@
 /** Walks folders whose names may be any bytes: each name is latin1 text, one character a byte, so that none is lost. */
+import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 
 export type Entry = { readonly name: string; readonly kind: "folder" | "file" | "link" | "other" };
@@ -11,15 +12,21 @@ export function joinPath(folder: string, name: string): string {
   return folder === "" ? name : `${folder}/${name}`;
 }
 
+/** "" for what lies at the top. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+export function kindOf(entry: Pick<Dirent, "isDirectory" | "isFile" | "isSymbolicLink">): Entry["kind"] {
+  return entry.isDirectory() ? "folder" : entry.isFile() ? "file" : entry.isSymbolicLink() ? "link" : "other";
+}
+
 /** What is in `dir`/`folder`; null when that is no folder. */
 export async function readFolder(dir: string, folder: string): Promise<readonly Entry[] | null> {
   try {
     if (!(await lstat(toPath(dir, folder))).isDirectory()) return null;
     const entries = await readdir(toPath(dir, folder), { withFileTypes: true, encoding: "buffer" });
-    return entries.map((entry) => ({
-      name: entry.name.toString("latin1"),
-      kind: entry.isDirectory() ? "folder" : entry.isFile() ? "file" : entry.isSymbolicLink() ? "link" : "other",
-    }));
+    return entries.map((entry) => ({ name: entry.name.toString("latin1"), kind: kindOf(entry) }));
   } catch (error) {
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) return null;
     throw error;

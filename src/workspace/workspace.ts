@@ -17,8 +17,10 @@ import { giveTo } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
 import { deservesSpare, prepareSpare, takeSpare, type Wanted, writeCheckout } from "./spare.ts";
 import { LOOSE_STAT, makeStore, showHistory } from "./stores.ts";
-import type { KnownNames } from "./touched.ts";
+import type { Known } from "./run-index.ts";
+import type { SeenFolder } from "./strange.ts";
 import { listBelow } from "./walk.ts";
+import type { Stamp } from "./tree-clock.ts";
 import { borrowWarm, deservesWarm, refreshWarm, type Warm } from "./warm.ts";
 
 /** A warm checkout that this many files are missing from is brought up to date when its run has ended. */
@@ -42,12 +44,14 @@ export type WorkspaceOpening = {
 
 /** What recording the tree has to remember from one time to the next. Names are latin1 (walk.ts). */
 export type TreeMemory = {
-  /** Every path that was ever given to the index. */
-  readonly recorded: Set<string>;
-  /** The gitlinks of the base; null before they were looked for. */
-  submodules: ReadonlySet<string> | null;
-  /** What the index knew at first, where a tree has no layers. */
-  known: KnownNames | null;
+  /** Every path that was ever given to the index, and as what. */
+  readonly recorded: Map<string, Stamp | null>;
+  /** What the index holds; null before it was asked. */
+  known: Known | null;
+  /** Folders as they were read last, where a tree has no layers. */
+  readonly seen: Map<string, SeenFolder>;
+  /** The index as a tree; null when it has changed since. */
+  tree: string | null;
 };
 
 /** What is below the tree when it is an overlay. */
@@ -59,7 +63,7 @@ export class Workspace implements AsyncDisposable {
   /** Ours: objects and index of this run; borrows the mirror's objects. */
   readonly gitDir: string;
   readonly baseSha: string;
-  readonly memory: TreeMemory = { recorded: new Set(), submodules: null, known: null };
+  readonly memory: TreeMemory = { recorded: new Map(), known: null, seen: new Map(), tree: null };
   readonly #dir: string;
   readonly #opening: WorkspaceOpening;
   #lock: FileLock | null = null;

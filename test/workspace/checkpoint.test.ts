@@ -144,6 +144,21 @@ describe.each(ROADS)("on the road of $road", ({ overlayFilesMin }) => {
     expect(new Set([before.tree, between.tree, after.tree]).size).toBe(3);
   });
 
+  test("a file that is added where the folder's old time was put back is seen", async () => {
+    await using repository = await openRepository(BASE);
+    await using workspace = await openOn(repository, overlayFilesMin);
+    const folder = join(workspace.treeDir, "docs");
+    const old = new Date(1_700_000_000_000);
+    await utimes(folder, old, old);
+    const trees = [(await takeCheckpoint(workspace, signal)).tree];
+    for (const name of ["three.md", "four.md"]) {
+      await writeFile(join(folder, name), "new\n");
+      await utimes(folder, old, old);
+      trees.push((await takeCheckpoint(workspace, signal)).tree);
+    }
+    expect(new Set(trees).size).toBe(3);
+  });
+
   test("ignored files are neither taken nor touched, and what is ignored later stays once it was taken", async () => {
     await using repository = await openRepository(BASE);
     await using workspace = await openOn(repository, overlayFilesMin);

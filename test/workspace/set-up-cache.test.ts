@@ -16,7 +16,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { listMade, putBackTracked, SetUpCache } from "../../src/workspace/set-up-cache.ts";
+import { SetUpCache } from "../../src/workspace/set-up-cache.ts";
+import { listMade, putBackTracked } from "../../src/workspace/set-up-traces.ts";
 import { leaveOut, removeSecrets } from "../../src/workspace/set-up-traces.ts";
 import { Workspace } from "../../src/workspace/workspace.ts";
 import { openRepository, type Files } from "./repository.ts";
@@ -45,7 +46,7 @@ async function make({ treeDir, owner }: Workspace, script: string): Promise<void
   await execa(program, args, { cwd: treeDir });
 }
 
-const made = (workspace: Workspace) => listMade(workspace.place, workspace.treeDir, never);
+const made = (workspace: Workspace) => listMade(workspace, never);
 
 test("everything that was made comes back: names, links, rights, empty folders, and it belongs to the new tree's owner", async () => {
   await using place = await openPlace();
@@ -103,7 +104,7 @@ test("a file that is tracked by now is as the commit has it, and a tracked link 
   await chmod(outside, 0o777);
   await using workspace = await place.open();
   await make(workspace, `rm -r src b.txt; ln -s ${outside} src; mkdir b.txt; echo y >b.txt/y`);
-  expect([...(await putBackTracked(workspace.place, workspace.treeDir, never))].sort()).toEqual(["b.txt", "src/a.txt"]);
+  expect([...(await putBackTracked(workspace, never))].sort()).toEqual(["b.txt", "src/a.txt"]);
   expect(await readFile(join(workspace.treeDir, "src/a.txt"), "utf8")).toBe("a\n");
   expect(await readFile(join(workspace.treeDir, "b.txt"), "utf8")).toBe("b\n");
   expect(await readdir(outside)).toEqual([]);
