@@ -17,8 +17,8 @@ export function tally(at: readonly number[], steps: number): Tally {
   return { inRow: at.filter((one) => one === steps).length, inAll: at.length };
 }
 
-/** A vendor or a network that fails three times in half an hour will not mend while someone waits. */
-const ERRORS_MAX = 3;
+/** What fails four times in half an hour will not mend while someone waits. */
+const ERRORS_MAX = 4;
 /** However far the task got between them: a task that takes so many tries costs more than it is worth. */
 const ERRORS_IN_ALL_MAX = 20;
 /** A task that took down this many workers in a row, none of which got any further with it, is not given a next one. */
@@ -26,8 +26,8 @@ const LOST_MAX = 5;
 /** However far each of them got: the turns of a run are bounded, this bounds what lies before the first. */
 const LOST_IN_ALL_MAX = 100;
 
-/** Before the second and the third attempt: an overloaded vendor needs minutes, a restarted database seconds. */
-const RETRY_AFTER_MS = [30_000, 300_000];
+/** Before the next attempts: a restarted database needs seconds, GitHub's secondary limits a minute, an overloaded vendor minutes. */
+const RETRY_AFTER_MS = [10_000, 60_000, 300_000];
 
 /** `errors` counts this one too; a run that was lost with its worker is not one of them. */
 export function judge(

@@ -13,12 +13,13 @@ test("what the asker can mend fails at once, with the words meant for them", () 
   });
 });
 
-test("what the outside world broke is tried three times, with a growing pause", () => {
-  const verdicts = [1, 2, 3, 4].map((inRow) =>
+test("what the outside world broke is tried four times, with a growing pause", () => {
+  const verdicts = [1, 2, 3, 4, 5].map((inRow) =>
     judge(new TransientError("ECONNRESET 10.0.0.7"), { taskId, errors: { inRow, inAll: inRow } }),
   );
   expect(verdicts.map((verdict) => (verdict.kind === "retry" ? verdict.afterMs : verdict.kind))).toEqual([
-    30_000,
+    10_000,
+    60_000,
     300_000,
     "fail",
     "fail",
@@ -28,7 +29,7 @@ test("what the outside world broke is tried three times, with a growing pause", 
 
 test("errors between which a task got further are tried again, up to a limit", () => {
   const verdict = (inAll: number) => judge(new TransientError("x"), { taskId, errors: { inRow: 1, inAll } });
-  expect(verdict(19)).toEqual({ kind: "retry", afterMs: 30_000 });
+  expect(verdict(19)).toEqual({ kind: "retry", afterMs: 10_000 });
   expect(verdict(20)).toEqual({ kind: "fail", message: expect.stringContaining("failed 20 times while") });
 });
 
