@@ -64,6 +64,12 @@ install_modules() {
   npm ci --no-audit --no-fund
 }
 
+# A start reads what was built in a third of the time; without it the sources are read.
+build_start() {
+  if [ -e dist/start.mjs ] && [ -z "$(find src bin scripts package-lock.json -newer dist/start.mjs -print -quit)" ]; then return; fi
+  node_modules/.bin/node scripts/build.ts || say "the build failed; starts will read the sources, which takes longer"
+}
+
 # A user namespace is the floor of the sandbox. bwrap itself is asked: switches differ between distributions.
 check_namespaces() {
   if bwrap --unshare-user --unshare-pid --unshare-net --ro-bind / / --proc /proc true 2>/dev/null; then return; fi
@@ -98,5 +104,6 @@ case $version in
   v24.*) ;;
   *) fail "node_modules/.bin/node is $version, not Node 24; delete node_modules and try again" ;;
 esac
+build_start
 check_namespaces
 say "ready: Node $version, $(bwrap --version), $(git --version)"

@@ -37,7 +37,7 @@ import { startWebhookServer, type WebhookServer } from "./webhook/server.ts";
 import type { TaskId } from "./task.ts";
 import { Mirrors } from "./workspace/mirror.ts";
 import { Workspace } from "./workspace/workspace.ts";
-import { findBrowserOnce } from "./tools/screenshot.ts";
+import { findBrowserOnce } from "./tools/find-browser.ts";
 
 /** What the server and the worker of one machine share. */
 export type Store = AsyncDisposable & {
@@ -181,7 +181,7 @@ export async function openRunParts(settings: Settings, database: Database, log: 
     progressGapMs: PROGRESS_GAP_MS,
     mirrors: new Mirrors(join(settings.dataDir, "mirrors"), { bytesMax: settings.mirrorBytesMax }),
     openModels: reviewingModels(settings, database, secrets),
-    findBrowser: findBrowserOnce(),
+    findBrowser: findBrowserOnce(sandbox, settings.sandboxTools),
     wantsOpinion: settings.secondOpinion,
     commentsAlerts: settings.alertUrl === null,
     dayLimits: settings.dayLimits,

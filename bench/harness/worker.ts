@@ -11,13 +11,13 @@ import { requireIsolation } from "../../src/sandbox/require-isolation.ts";
 import { readSettings } from "../../src/settings.ts";
 import { fileJournal } from "../../src/store/journal-file.ts";
 import { TASK } from "./script.ts";
-import { findBrowserOnce } from "../../src/tools/screenshot.ts";
+import { findBrowserOnce } from "../../src/tools/find-browser.ts";
 
 const [mode = "", baseUrl = "", turns = "1", warmUp = "", ...checkouts] = process.argv.slice(2);
 
 const settings = readSettings();
 const sandbox = openSandbox(settings);
-const findBrowser = findBrowserOnce();
+const findBrowser = findBrowserOnce(sandbox, settings.sandboxTools);
 await requireIsolation(sandbox, () => {});
 
 // A worker that has run before: the vendor's SDK is loaded and the code is compiled.

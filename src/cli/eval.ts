@@ -16,7 +16,7 @@ import { requireIsolation } from "../sandbox/require-isolation.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import { readSettings, type Settings } from "../settings.ts";
 import { fileJournal } from "../store/journal-file.ts";
-import { type FindBrowser, findBrowserOnce } from "../tools/screenshot.ts";
+import { type FindBrowser, findBrowserOnce } from "../tools/find-browser.ts";
 
 export async function evaluate(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -32,7 +32,7 @@ export async function evaluate(args: readonly string[]): Promise<number> {
   const sandbox = openSandbox(settings);
   await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
   const scores: Score[] = [];
-  const findBrowser = findBrowserOnce();
+  const findBrowser = findBrowserOnce(sandbox, settings.sandboxTools);
   for (const one of cases) scores.push(await runCase(one, { sandbox, findBrowser, settings }));
   const totals = sumScores(scores);
   if (values.json) console.log(JSON.stringify({ model: model.id, totals, scores }));

@@ -12,12 +12,12 @@ import { openLocalSetUp } from "../run/open-set-up.ts";
 import { redacting } from "../run/records.ts";
 import { runLocal } from "../run/run-local.ts";
 import { openSandbox } from "../sandbox/open-sandbox.ts";
-import { requireIsolation } from "../sandbox/require-isolation.ts";
+import { isolating } from "../sandbox/require-isolation.ts";
 import type { Settings } from "../settings.ts";
 import { tryExclusive } from "../file-lock.ts";
 import { fileJournal } from "../store/journal-file.ts";
 import { untilInterrupted } from "./open-session.ts";
-import { findBrowserOnce } from "../tools/screenshot.ts";
+import { findBrowserOnce } from "../tools/find-browser.ts";
 
 export type LocalRun = {
   readonly id: string;
@@ -35,14 +35,13 @@ export type LocalRun = {
 export async function carryOut(settings: Settings, run: LocalRun): Promise<number> {
   const { id, path, root, task, wantsOpinion, written, asJson } = run;
   openModels(settings, "author"); // A missing key is told before anything is opened.
-  const sandbox = openSandbox(settings);
-  await requireIsolation(sandbox, (message) => console.error(`pullwright: ${message}`));
+  const sandbox = isolating(openSandbox(settings), (message) => console.error(`pullwright: ${message}`));
   const keys = modelKeys(settings);
   await using file = fileJournal(path, Date.now);
   const journal = redacting(aloud(file, { asJson, from: written.length }), keys);
   const parts = {
     openModels: async (role: ModelRole) => openModels(settings, role),
-    ...{ setUp: openLocalSetUp(settings), findBrowser: findBrowserOnce() },
+    ...{ setUp: openLocalSetUp(settings), findBrowser: findBrowserOnce(sandbox, settings.sandboxTools) },
     ...{ sandbox, journal, limits: settings.limits, cacheKey: id, wantsOpinion, written, now: Date.now },
   };
   const outcome = await runLocal(parts, root, task, untilInterrupted(" `pullwright resume` goes on with the run."));

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { UserError } from "../failure.ts";
 import type { ToolCall } from "../journal.ts";
 import { dispatchCalls, type CallResult } from "../tools/dispatch.ts";
-import { findBrowser } from "../tools/screenshot.ts";
+import { findBrowser } from "../tools/find-browser.ts";
 import { openToolset } from "../tools/toolset.ts";
 import { openSession, untilInterrupted } from "./open-session.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
-import { findBrowser } from "../tools/screenshot.ts";
+import { findBrowser } from "../tools/find-browser.ts";
 import type { Diagnosis } from "./doctor.ts";
 
 const NAME = "sandbox: browser";

@@ -21,7 +21,7 @@ import { selectFindings } from "../review/select.ts";
 import { commitTree, listChanges, readDiff, snapshot } from "../workspace/snapshot.ts";
 import { Workspace } from "../workspace/workspace.ts";
 import type { AttemptEntry } from "../store/journal.ts";
-import type { FindBrowser } from "../tools/screenshot.ts";
+import type { FindBrowser } from "../tools/find-browser.ts";
 import type { Checkout } from "./checkout.ts";
 import { describeCheckout } from "./checkout-notes.ts";
 import { lastReplyAt, readBegun } from "./past.ts";

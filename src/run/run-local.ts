@@ -9,6 +9,7 @@ import { readSpent } from "../agent/purse.ts";
 import { NO_PAST } from "../agent/resumption.ts";
 import { UserError } from "../failure.ts";
 import type { CommandRun, Journal, JournalEntry } from "../journal.ts";
+import { afterFirstAsk } from "../model/after-first-ask.ts";
 import type { ModelChain } from "../model/model.ts";
 import type { ModelRole } from "../model/roles.ts";
 import type { FileChange, Outcome } from "../outcome.ts";
@@ -16,7 +17,7 @@ import { lazySession } from "../sandbox/lazy-session.ts";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
-import type { FindBrowser } from "../tools/screenshot.ts";
+import type { FindBrowser } from "../tools/find-browser.ts";
 import { setUpLocally, type LocalSetUpParts } from "./local-set-up.ts";
 import { parseRepoSettings, SETTINGS_PATH } from "./repo-settings.ts";
 import { renderBrief, renderGuidance } from "./brief.ts";
@@ -49,7 +50,10 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
   const ground = { parts: parts.setUp, sandbox, opening: bare, settings, journal, isDone: begun !== null };
   const installed = await setUpLocally(ground, signal);
   const opening = { ...bare, environment: installed.environment };
-  await using session = await sandbox.open({ ...opening, isReadOnly: false });
+  // A model takes longer to answer than a sandbox to open: unless a check needs it sooner, that is when it is opened.
+  await using session = lazySession(() => sandbox.open({ ...opening, isReadOnly: false }));
+  const refused = new AbortController();
+  const begin = () => void session.begin().catch((error: unknown) => refused.abort(error));
   await using readOnlySession = lazySession(() => sandbox.open({ ...opening, isReadOnly: true }));
   const before = begun?.before ?? (await recordChecks({ journal, session, commands: settings.checks }, signal));
   const guidance = await readIfThere(join(root, "AGENTS.md"));
@@ -62,14 +66,15 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
       ...{ goal: "change", journal, session, readOnlySession, inbox: SILENT },
       ...{ past: { ...NO_PAST, written }, paid: readSpent(written), today: { kind: "ok" } },
       entries: async () => (await journal.read()).map(({ entry }) => entry),
-      ...{ openModels: parts.openModels, limits: parts.limits, cacheKey: parts.cacheKey, now: parts.now },
+      openModels: async (role) => afterFirstAsk(await parts.openModels(role), begin),
+      ...{ limits: parts.limits, cacheKey: parts.cacheKey, now: parts.now },
       findBrowser: parts.findBrowser,
       brief: begun?.brief ?? [renderBrief({ task: text, ...rest }), installed.brief].filter(Boolean).join("\n\n"),
       guidance: renderGuidance(rest.guidance),
       opinion: wantsOpinion && enabled ? { readDiff: () => readLocalDiff(session, signal), isTested: tests } : null,
       charge: async () => ({ kind: "ok" }), // A person's own run has no ledger; the journal holds each reply's cost.
     },
-    signal,
+    AbortSignal.any([signal, refused.signal]),
   );
   const outcome = await readOutcome(parts, session, { ended, before }, signal);
   await journal.append({ kind: "finished", outcome });

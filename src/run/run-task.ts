@@ -16,7 +16,7 @@ import type { DayLimits, RunLimits } from "../settings.ts";
 import type { Task, TaskState } from "../task.ts";
 import type { AttemptEntry } from "../store/journal.ts";
 import type { Mirrors } from "../workspace/mirror.ts";
-import type { FindBrowser } from "../tools/screenshot.ts";
+import type { FindBrowser } from "../tools/find-browser.ts";
 import { openCheckout, type Checkout } from "./checkout.ts";
 import { commentAlert } from "./comment-alert.ts";
 import { RunInbox } from "./inbox.ts";

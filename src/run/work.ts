@@ -15,7 +15,7 @@ import type { BudgetState } from "../policy/budget.ts";
 import type { SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Report } from "../tools/report.ts";
-import type { FindBrowser } from "../tools/screenshot.ts";
+import type { FindBrowser } from "../tools/find-browser.ts";
 import { unreachable } from "../failure.ts";
 import { seekOpinion } from "./second-opinion.ts";
 

@@ -15,3 +15,16 @@ export async function requireIsolation(sandbox: Sandbox, warn: (message: string)
     `Repository code cannot be isolated on this machine, so nothing was started:\n${lines.join("\n")}`,
   );
 }
+
+/** The same driver behind the gate: its first session waits for the check, and where that fails none is opened. */
+export function isolating(driver: Sandbox, warn: (message: string) => void): Sandbox {
+  let isolated: Promise<void> | null = null;
+  return {
+    driver: driver.driver,
+    check: () => driver.check(),
+    async open(opening) {
+      await (isolated ??= requireIsolation(driver, warn));
+      return driver.open(opening);
+    },
+  };
+}

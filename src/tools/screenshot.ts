@@ -32,26 +32,6 @@ export type Photography = {
   readonly browser: string;
 };
 
-/** The path of a browser in the session's sandbox, null for none. */
-export type FindBrowser = (session: SandboxSession, signal: AbortSignal) => Promise<string | null>;
-
-/** Looks once: all sessions of a sandbox have the same programs. */
-export function findBrowserOnce(): FindBrowser {
-  let found: string | null | undefined;
-  return async (session, signal) => (found === undefined ? (found = await findBrowser(session, signal)) : found);
-}
-
-/** A browser in this sandbox, null for none. */
-export async function findBrowser(session: SandboxSession, signal: AbortSignal): Promise<string | null> {
-  const argv = ["/bin/sh", "-c", readScript("find-browser.sh")];
-  const { exit, stdout } = await session.exec(
-    { argv, cwd: "", stdin: "", timeoutMs: 20_000, outputBytesMax: 64 * 1024 },
-    signal,
-  );
-  const path = stdout.toString().trim();
-  return exit.kind === "exited" && exit.code === 0 && path !== "" ? path : null;
-}
-
 export function screenshotTool({ session, album, browser }: Photography): Tool {
   const script = readScript("screenshot.sh");
   return defineTool({

@@ -117,6 +117,20 @@ test("run edits the checkout, leaves .git alone, prints its journal as JSON line
   expect(people.stdout).toContain("journal: ");
 });
 
+test("a run whose sandbox does not isolate ends with the remedy, without waiting for the model that was asked meanwhile", async () => {
+  await using scratch = await openScratch();
+  const turns = [{ delayMs: 50_000, do: [{ do: "shell", command: "true" } as const] }];
+  await using models = await startModels({ script: { conversations: [{ name: "slow", turns }] } });
+  await execa("git", ["init", "--quiet"], { cwd: scratch.work, env: GIT_ENV, extendEnv: false });
+  const env = { ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl };
+  const { exitCode, stdout, stderr } = await scratch.pullwright(["run", "--json", "say hello"], {
+    env: { ...env, PULLWRIGHT_SANDBOX_TOOLS: "/no/such" },
+  });
+  expect(exitCode).toBe(64);
+  expect(stderr).toContain("The sandbox tool /no/such does not exist. Correct PULLWRIGHT_SANDBOX_TOOLS.");
+  expect(stdout).not.toContain("tool-called");
+});
+
 test.each([true, false])(
   "a run that only makes files says so, in a checkout that has a commit: %s",
   async (hasCommit) => {

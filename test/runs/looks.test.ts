@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Script } from "../../sim/models/models.ts";
 import { renderRun } from "../../src/ops/tables.ts";
 import { readTaskJournal } from "../../src/store/journal.ts";
-import { findBrowser } from "../../src/tools/screenshot.ts";
+import { findBrowser } from "../../src/tools/find-browser.ts";
 import { pixelAt } from "../tools/pictures.ts";
 import { openWorkbench } from "../tools/workbench.ts";
 import { World } from "../world.ts";

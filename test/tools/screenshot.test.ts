@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { SANDBOX_LIMITS } from "../../src/sandbox/limits.ts";
 import { bubblewrapSandbox } from "../../src/sandbox/bubblewrap.ts";
 import { openAlbum } from "../../src/tools/album.ts";
-import { findBrowser, screenshotTool } from "../../src/tools/screenshot.ts";
+import { findBrowser, findBrowserOnce } from "../../src/tools/find-browser.ts";
+import { screenshotTool } from "../../src/tools/screenshot.ts";
 import { openInternet } from "../sandbox/internet.ts";
 import { TOOLS } from "../sandbox/open-session.ts";
 import { pixelAt } from "./pictures.ts";
@@ -184,6 +185,13 @@ test.skipIf(browser === null)(
     expect(pixelAt(Buffer.from(images[0]?.base64 ?? "", "base64"), 5, 5)).toEqual([44, 5, 6]);
   },
 );
+
+test("where the sandbox shows the host's programs, the browser that it would find is found without opening it", async () => {
+  const exec = () => Promise.reject(new Error("it was opened"));
+  const unopened = { exec, [Symbol.asyncDispose]: async () => {} };
+  expect(await findBrowserOnce({ driver: "bubblewrap" }, [])(unopened, never)).toBe(browser);
+  await expect(findBrowserOnce({ driver: "container" }, [])(unopened, never)).rejects.toThrow("it was opened");
+});
 
 test("a sandbox without a browser says so", async () => {
   await using bench = await openWorkbench();
