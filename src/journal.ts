@@ -195,6 +195,12 @@ export type JournalEntry =
 /** An entry with its place in the stream: `seq` starts at 1 and has no gaps, `at` is epoch milliseconds. */
 export type RecordedEntry = { readonly seq: number; readonly at: number; readonly entry: JournalEntry };
 
+/** From the last of this kind on, itself included; all of them when there is none. */
+export function sinceLast(entries: readonly JournalEntry[], kind: JournalEntry["kind"]): readonly JournalEntry[] {
+  const at = entries.findLastIndex((entry) => entry.kind === kind);
+  return entries.slice(Math.max(0, at));
+}
+
 /** One run's stream. Two stores: PostgreSQL for tasks, a JSONL file for local runs. */
 export interface Journal {
   /** Resolves once the entry is durable; what the entry says may be acted on only then. */

@@ -1,5 +1,5 @@
 /** Where an agent goes on that another process began: its messages, and what it had not finished. Pure. */
-import type { JournalEntry, SeenText, ToolCall } from "../journal.ts";
+import { sinceLast, type JournalEntry, type SeenText, type ToolCall } from "../journal.ts";
 import type { Message } from "../model/model.ts";
 import type { ModelSwitch } from "../outcome.ts";
 import { effectOf } from "../tools/tool.ts";
@@ -65,12 +65,7 @@ const FRESH = {
 
 export function readResumption(past: Past, brief: string, toolset: Toolset): Resumption {
   // Whoever started over was briefed anew; what came before is of another conversation.
-  const written = past.written.slice(
-    Math.max(
-      0,
-      past.written.findLastIndex(({ kind }) => kind === "briefed"),
-    ),
-  );
+  const written = sinceLast(past.written, "briefed");
   const last = written.findLastIndex(({ kind }) => kind === "model-replied");
   const reply = written[last];
   if (reply?.kind !== "model-replied") return { ...FRESH, messages: [{ kind: "user", text: brief }] };

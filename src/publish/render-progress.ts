@@ -1,5 +1,5 @@
 /** The progress comment: a reader of the journal. Owned by the harness; the model contributes only its plan's words. */
-import type { JournalEntry, PlanStep, RecordedEntry } from "../journal.ts";
+import { sinceLast, type JournalEntry, type PlanStep, type RecordedEntry } from "../journal.ts";
 import type { Outcome } from "../outcome.ts";
 import { unreachable } from "../failure.ts";
 import { renderSetUp } from "./render-set-up.ts";
@@ -28,15 +28,15 @@ export function renderProgress(
 function renderWorking(entries: readonly RecordedEntry[], facts: ProgressFacts): string {
   const startedAt = entries.find(({ entry }) => entry.kind === "started")?.at ?? facts.now;
   const spent = entries.reduce((sum, { entry }) => sum + costOf(entry), 0);
-  const anew = entries.findLastIndex(({ entry }) => entry.kind === "restarted");
-  const own = entries.slice(anew + 1);
-  const turns = own.filter(({ entry }) => entry.kind === "model-replied").length;
-  const plan = own.findLast(({ entry }) => entry.kind === "plan-updated")?.entry;
-  const called = own.findLast(({ entry }) => entry.kind === "tool-called")?.entry;
+  const told = entries.map(({ entry }) => entry);
+  const own = sinceLast(told, "restarted");
+  const turns = own.filter(({ kind }) => kind === "model-replied").length;
+  const plan = own.findLast(({ kind }) => kind === "plan-updated");
+  const called = own.findLast(({ kind }) => kind === "tool-called");
   const heard = entries.flatMap(({ entry }) => (entry.kind === "steered" && entry.by !== undefined ? [entry.by] : []));
   const numbers = `${duration(facts.now - startedAt)} · turn ${turns} · ${money(spent)} of at most ${money(facts.usdMax)}`;
   return join([
-    `**Working:** ${renderStep(entries)}`,
+    `**Working:** ${renderStep(told)}`,
     plan?.kind === "plan-updated" ? renderPlan(plan.steps) : "",
     called?.kind === "tool-called" ? `Last: ${renderCall(called)}` : "",
     heard.length === 0 ? "" : `Heard: ${heard.join(", ")}.`,
@@ -58,14 +58,9 @@ function renderEstimate(entries: readonly RecordedEntry[]): string {
 }
 
 /** Which part of a run's road the journal has reached, and how its attempt came onto it. */
-function renderStep(entries: readonly RecordedEntry[]): string {
-  const since = entries.slice(
-    Math.max(
-      0,
-      entries.findLastIndex(({ entry }) => entry.kind === "started"),
-    ),
-  );
-  const taken = since.findLast(({ entry }) => entry.kind === "resumed" || entry.kind === "restarted")?.entry;
+function renderStep(entries: readonly JournalEntry[]): string {
+  const since = sinceLast(entries, "started");
+  const taken = since.findLast((entry) => entry.kind === "resumed" || entry.kind === "restarted");
   switch (taken?.kind) {
     case "resumed":
       return `${renderReached(entries)}, resumed at turn ${taken.turn} by attempt ${taken.attempt}`;
@@ -76,8 +71,8 @@ function renderStep(entries: readonly RecordedEntry[]): string {
   }
 }
 
-function renderReached(entries: readonly RecordedEntry[]): string {
-  const kinds = new Set(entries.map(({ entry }) => entry.kind));
+function renderReached(entries: readonly JournalEntry[]): string {
+  const kinds = new Set(entries.map(({ kind }) => kind));
   if (kinds.has("second-opinion")) return "the change goes back and forth with its reviewer";
   if (kinds.has("model-replied")) return "the agent is at work";
   if (kinds.has("briefed")) return "the agent has been briefed";

@@ -1,5 +1,5 @@
 /** What earlier attempts of a task left in their journals: where the next one may go on. Pure. */
-import type { CommandRun, JournalEntry } from "../journal.ts";
+import { sinceLast, type CommandRun, type JournalEntry } from "../journal.ts";
 import type { Outcome } from "../outcome.ts";
 import type { AttemptEntry } from "../store/journal.ts";
 import type { Charge, Charged } from "../store/ledger.ts";
@@ -32,10 +32,9 @@ export function readBegun(earlier: readonly AttemptEntry[]): Begun | null {
   const written = entries.slice(at);
   const reply = written.findLast((entry) => entry.kind === "model-replied");
   const settled = entries.slice(0, Math.max(0, at));
-  const since = settled.findLastIndex(({ kind }) => kind === "started");
   const ready = settled.findLast((entry) => entry.kind === "workspace-ready");
   if (briefed?.kind !== "briefed" || !reply || !ready) return null;
-  const before = settled.slice(since + 1).flatMap((entry) => (entry.kind === "verified" ? [entry.command] : []));
+  const before = sinceLast(settled, "started").flatMap((entry) => (entry.kind === "verified" ? [entry.command] : []));
   const { baseSha, headSha } = ready;
   return { baseSha, headSha, brief: briefed.brief, before, turn: reply.turn, written, tree: readTree(written) };
 }

@@ -8,7 +8,7 @@ import { SILENT } from "../agent/inbox.ts";
 import { readSpent } from "../agent/purse.ts";
 import { NO_PAST } from "../agent/resumption.ts";
 import { UserError } from "../failure.ts";
-import type { CommandRun, Journal, JournalEntry } from "../journal.ts";
+import { sinceLast, type CommandRun, type Journal, type JournalEntry } from "../journal.ts";
 import { afterFirstAsk } from "../model/after-first-ask.ts";
 import type { ModelChain } from "../model/model.ts";
 import type { ModelRole } from "../model/roles.ts";
@@ -86,8 +86,7 @@ function readBegun(written: readonly JournalEntry[]): { brief: string; before: r
   const at = written.findIndex(({ kind }) => kind === "briefed");
   const briefed = written[at];
   if (briefed?.kind !== "briefed") return null;
-  const since = written.findLastIndex(({ kind }, i) => kind === "started" && i < at);
-  const before = written.slice(since + 1, at);
+  const before = sinceLast(written.slice(0, at), "started");
   return {
     brief: briefed.brief,
     before: before.flatMap((entry) => (entry.kind === "verified" ? [entry.command] : [])),
