@@ -20,6 +20,8 @@ export type ContainerParts = {
   readonly keeper: string;
   readonly isRootless: boolean;
   readonly limitsMemory: boolean;
+  /** How many processes the commands' user may have on this machine; null for any number. */
+  readonly userProcessesMax: number | null;
   readonly cpus: number;
 };
 
@@ -27,10 +29,10 @@ export type ContainerPlan = ReturnType<typeof planContainer>;
 
 /** No run may last longer than ten hours (PULLWRIGHT_MINUTES_MAX). */
 export const IDLE_SECONDS = 12 * 3600;
-/** Process 1, the keeper, the shell around the command, and the threads of the engine's runtime while it starts one. */
-const OWN_PROCESSES = 16;
-/** The shell around the command and env count as the command's user. */
-const OWN_USER_PROCESSES = 2;
+/** Process 1, the keeper, and the shell around the command. */
+const OWN_PROCESSES = 3;
+/** Threads of the engine's runtime while it starts a command, which are gone when that begins. */
+const STARTING_PROCESSES = 16;
 /** As the bubblewrap driver has them. */
 const OPEN_FILES_MAX = 4096;
 const RUN_BYTES = 16 * 1024 * 1024;
@@ -73,15 +75,15 @@ export function planContainer(parts: ContainerParts) {
   };
 }
 
-function planLimits({ limits, limitsMemory, cpus }: ContainerParts) {
+function planLimits({ limits, limitsMemory, userProcessesMax, cpus }: ContainerParts) {
   const hard = (name: string, value: number) => ({ Name: name, Soft: value, Hard: value });
   return {
-    PidsLimit: limits.processesMax + OWN_PROCESSES,
+    PidsLimit: Math.max(limits.processesMax, STARTING_PROCESSES) + OWN_PROCESSES,
     ...(limitsMemory ? { Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes } : {}),
     CpuShares: CPU_SHARES,
     NanoCpus: Math.max(1, cpus - SPARED_CPUS) * 1e9,
     Ulimits: [
-      hard("nproc", limits.processesMax + OWN_USER_PROCESSES),
+      ...(userProcessesMax === null ? [] : [hard("nproc", userProcessesMax)]),
       hard("nofile", OPEN_FILES_MAX),
       hard("fsize", limits.fileBytesMax),
       hard("core", 0),

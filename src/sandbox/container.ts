@@ -20,7 +20,8 @@ import { etcFiles } from "./etc-folder.ts";
 import { bindTools } from "./host-paths.ts";
 import { WorkspaceOwners } from "./owner.ts";
 import { findReadOnlyPaths } from "./read-only-paths.ts";
-import type { Sandbox, SandboxOpening, SandboxSession } from "./sandbox.ts";
+import { processesOfUserMax } from "./resource-limits.ts";
+import type { Sandbox, SandboxLimits, SandboxOpening, SandboxSession } from "./sandbox.ts";
 import { seccompProfile } from "./seccomp-json.ts";
 import { SerialSession } from "./serial-session.ts";
 import { giveStateFolder, makeStateFolder, removeLeftStateFolders } from "./state-folder.ts";
@@ -92,6 +93,7 @@ class Opener {
     const name = `${user.uid}:${user.gid}`;
     const plan = planContainer({
       ...{ ...this.#settings, ...facts, binds, volumes: image.volumes, limits },
+      userProcessesMax: processesMaxOf(limits, facts),
       seccomp: facts.isPodman ? seccompFile : profile,
       labels: await labels(),
       keeper: KEEPERS[0] === name ? KEEPERS[1] : KEEPERS[0],
@@ -135,6 +137,18 @@ class Opener {
     undo.defer(() => this.#owners.giveBack(workspaceDir));
     return { uid: taken, gid: taken };
   }
+}
+
+/** The shell around the command and env count as the command's user. */
+const OWN_USER_PROCESSES = 2;
+
+/**
+ * The kernel counts a user's processes over all containers and everything else they run, threads of this worker among them. So it holds a
+ * command's only where nobody else has its user, or the engine cannot count by container.
+ */
+function processesMaxOf({ processesMax }: SandboxLimits, { limitsProcesses }: EngineFacts): number | null {
+  const isAlone = process.getuid?.() === 0;
+  return isAlone || !limitsProcesses ? processesMax + OWN_USER_PROCESSES : processesOfUserMax();
 }
 
 /** An engine with mounts of its own would show an empty folder where an overlay is mounted. Only root sees through its eyes. */

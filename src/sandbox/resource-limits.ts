@@ -31,6 +31,12 @@ export function limitedCommand(argv: readonly string[], limits: SandboxLimits, h
   return ["prlimit", `--nproc=${atMost(limits.processesMax, readHardLimits(), "Max processes")}`, "--", ...argv];
 }
 
+/** How many processes our own user may have on this machine; null for any number. */
+export function processesOfUserMax(): number | null {
+  const max = atMost(Infinity, readHardLimits(), "Max processes");
+  return max === Infinity ? null : max;
+}
+
 function readHardLimits(): string {
   return readFileSync("/proc/self/limits", "utf8");
 }

@@ -3,6 +3,7 @@
  * ordinary user too, who has no control groups and no uid to spare.
  */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -50,16 +51,49 @@ test.each(containerUsers)(
   },
 );
 
+test(
+  `what an ordinary user runs elsewhere takes nothing from a container${typeof engine === "string" ? `: ${engine}` : ""}`,
+  { skip: typeof engine === "string" || !isRoot },
+  async () => {
+    if (typeof engine === "string") return;
+    const { image, socketPath } = engine.settings;
+    await engine.admit(ORDINARY_ID);
+    const chosen = { PULLWRIGHT_SANDBOX_IMAGE: image, DOCKER_HOST: `unix://${socketPath}` };
+    const [program = "", ...rest] = [...ORDINARY, "perl", "-e", HERD];
+    const herd = spawn(program, rest, { stdio: ["pipe", "pipe", "inherit"] });
+    try {
+      await once(herd.stdout, "data");
+      const judged = await judge(ORDINARY, { PULLWRIGHT_SANDBOX: "container", ...chosen }, ["threads than it may"]);
+      expect(judged).toEqual([{ name: "keeps more threads than it may", verdict: { kind: "held" } }]);
+    } finally {
+      herd.stdin.end();
+    }
+  },
+);
+
+/** More processes than that attack is allowed, until the input ends. */
+const HERD =
+  'my @all; for (1 .. 200) { my $p = fork; if (!$p) { sleep 600; exit } push @all, $p } print "there\\n"; close STDOUT; <STDIN>; kill 9, @all';
+
 async function holdAgainstAll(prefix: readonly string[], settings: Readonly<Record<string, string>>): Promise<void> {
+  const judged = await judge(prefix, settings);
+  expect(judged.filter(({ verdict }) => verdict.kind !== "held" && verdict.kind !== "skipped")).toEqual([]);
+  expect(judged.map(({ name }) => name).sort()).toEqual(ATTACKS.map(({ name }) => name).sort());
+}
+
+/** Those attacks whose name holds one of the words, or all. */
+async function judge(
+  prefix: readonly string[],
+  settings: Readonly<Record<string, string>>,
+  words: readonly string[] = [],
+): Promise<readonly z.infer<typeof Judged>[]> {
   // A shell that leaves descriptors open, as those that start servers do.
   const script = 'exec 9</etc/hostname 27</ 251<&9; exec "$@"';
-  const argv = ["-c", script, "sh", ...prefix, process.execPath, RUNNER];
+  const argv = ["-c", script, "sh", ...prefix, process.execPath, RUNNER, ...words];
   const env = { ...process.env, ...settings };
   const runner = spawn("bash", argv, { stdio: ["ignore", "pipe", "inherit"], env });
   const lines = (await text(runner.stdout)).trim().split("\n");
-  const judged = lines.map((line) => Judged.parse(JSON.parse(line)));
-  expect(judged.filter(({ verdict }) => verdict.kind !== "held" && verdict.kind !== "skipped")).toEqual([]);
-  expect(judged.map(({ name }) => name).sort()).toEqual(ATTACKS.map(({ name }) => name).sort());
+  return lines.map((line) => Judged.parse(JSON.parse(line)));
 }
 
 test("the table holds sixty attacks or more, each named once", () => {
