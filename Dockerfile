@@ -9,8 +9,10 @@ COPY scripts scripts
 RUN npm run build
 
 FROM node:24-bookworm-slim
+# `--build-arg BROWSER=chromium-headless-shell` lets agents look at pages; the image grows by 300 MB.
+ARG BROWSER=
 RUN apt-get update \
- && apt-get install -y --no-install-recommends bubblewrap git ca-certificates util-linux python3 \
+ && apt-get install -y --no-install-recommends bubblewrap git ca-certificates util-linux python3 $BROWSER \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/pullwright
 COPY package.json package-lock.json ./
