@@ -26,15 +26,18 @@ const atHome: Plugin = {
 };
 
 const { dependencies, optionalDependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
-const names = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !BUNDLED.has(name));
+const external = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !BUNDLED.has(name));
 const bundle = await rolldown({
   input: join(root, "bin/start.mjs"),
   platform: "node",
-  external: (id) => names.some((name) => id === name || id.startsWith(`${name}/`)),
+  external: (id) => external.some((name) => id === name || id.startsWith(`${name}/`)),
   plugins: [atHome],
 });
 try {
-  await bundle.write({ dir: made, format: "esm", entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" });
+  const names = { entryFileNames: "[name].mjs", chunkFileNames: "[name]-[hash].mjs" };
+  // Lines and names stay, for the stack of a defect. Comments are a third, and text beyond ASCII would be kept as two bytes a character.
+  const minify = { compress: false, mangle: false, codegen: { removeWhitespace: false, asciiOnly: true } };
+  await bundle.write({ dir: made, format: "esm", comments: false, minify, ...names });
   await rm(dist, { recursive: true, force: true });
   await rename(made, dist);
 } finally {
