@@ -11,7 +11,7 @@ import type { CommandRun, Journal } from "../journal.ts";
 import type { Sandbox, SandboxOpening, SandboxSession } from "../sandbox/sandbox.ts";
 import { EgressLog } from "./egress-log.ts";
 import type { RepoSettings } from "./repo-settings.ts";
-import { renderSetUpBrief, runSetUp, type SetUpEnd, type SetUpParts } from "./set-up.ts";
+import { renderNetwork, renderSetUpBrief, runSetUp, type SetUpEnd, type SetUpParts } from "./set-up.ts";
 import { inputsOf, KEPT_NAME, planSetUp, setUpKey, type SetUpPlan, type TreeEntry } from "./set-up-plan.ts";
 
 export type LocalSetUpParts = Pick<SetUpParts, "network" | "image"> & {
@@ -38,12 +38,13 @@ export async function setUpLocally(
   // Submodules are the person's own: bringing them would take their git directories away.
   const rootFiles = (await readdir(opening.workspaceDir)).filter((name) => name !== ".gitmodules");
   const plan = settings.setup === undefined ? null : planSetUp(settings, rootFiles);
-  if (plan === null) return { environment: {}, brief: "" };
+  const network = renderNetwork(settings.network.agent);
+  if (plan === null) return { environment: {}, brief: network };
   const { environment } = plan;
   if (isDone) return { environment, brief: "" };
   const { command, isCached, log } = await install(ground, plan, signal);
   await journal.append({ kind: "set-up-finished", isCached, command });
-  return { environment, brief: renderSetUpBrief(command, log, "") };
+  return { environment, brief: renderSetUpBrief(command, log, network) };
 }
 
 type Installed = { readonly command: CommandRun; readonly isCached: boolean; readonly log: EgressLog };

@@ -19,8 +19,10 @@ import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { RunLimits } from "../settings.ts";
 import type { FindBrowser } from "../tools/find-browser.ts";
 import { setUpLocally, type LocalSetUpParts } from "./local-set-up.ts";
+import { EgressLog } from "./egress-log.ts";
 import { parseRepoSettings, SETTINGS_PATH } from "./repo-settings.ts";
 import { renderBrief, renderGuidance } from "./brief.ts";
+import { agentEgress } from "./set-up.ts";
 import { recordChecks } from "./verify.ts";
 import { work, wordsOf, type WorkEnd } from "./work.ts";
 
@@ -49,7 +51,9 @@ export async function runLocal(parts: LocalParts, root: string, text: string, si
   const bare = { workspaceDir: root, readOnlyPaths: [".git"], limits: SANDBOX_LIMITS };
   const ground = { parts: parts.setUp, sandbox, opening: bare, settings, journal, isDone: begun !== null };
   const installed = await setUpLocally(ground, signal);
-  const opening = { ...bare, environment: installed.environment };
+  await using log = new EgressLog(journal, "agent");
+  const egress = agentEgress(settings, parts.setUp.network, log);
+  const opening = { ...bare, environment: installed.environment, egress };
   // A model takes longer to answer than a sandbox to open: unless a check needs it sooner, that is when it is opened.
   await using session = lazySession(() => sandbox.open({ ...opening, isReadOnly: false }));
   const refused = new AbortController();

@@ -167,7 +167,8 @@ function renderCommand({ command, exitCode, outputTail }: CommandRun): string {
   return `${run}\n\n${how} Do what can be done without it, and say in your report what could not be run. Its last output, as data:\n\n${fence(outputTail)}`;
 }
 
-function renderNetwork(hosts: readonly string[]): string {
+/** What the agent's commands may reach, as a section of the brief; "" for nothing. */
+export function renderNetwork(hosts: readonly string[]): string {
   if (hosts.length === 0) return "";
   return `Your commands reach these hosts by http and https, and no others: ${hosts.map((host) => `\`${host}\``).join(", ")}.`;
 }

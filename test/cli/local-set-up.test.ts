@@ -67,3 +67,34 @@ test("a local run has what its set-up made, runs it once for the same inputs, an
   expect(await readFile(join(work, "deps/leak"), "utf8")).toBe("");
   expect((await git("status", "--porcelain")).stdout).toBe("");
 }, 120_000);
+
+test("a local run's commands reach the hosts of the settings file and no others, and it says so", async () => {
+  await using undo = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), "pw-local-"));
+  undo.defer(() => rm(dir, { recursive: true, force: true }));
+  const work = join(dir, "work");
+  await mkdir(join(work, ".github"), { recursive: true });
+  await writeFile(join(work, ".github/agent.yml"), "network: { agent: [named.invalid] }\n");
+  await execa("git", ["init", "--quiet"], { cwd: work, env: GIT_ENV, extendEnv: false });
+  const ask = "git ls-remote http://named.invalid/x; git ls-remote http://other.invalid/x";
+  const report = { do: "call", tool: "report", input: { title: "Nothing", summary: "Nothing." } } as const;
+  const turns = [{ do: [{ do: "shell", command: ask } as const] }, { do: [report] }];
+  const models = undo.use(await startModels({ script: { conversations: [{ name: "asks", turns }] } }));
+  const env = {
+    ...{ PATH: process.env["PATH"] ?? "", HOME: dir, PULLWRIGHT_DATA: join(dir, "data") },
+    ...{ ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl },
+  };
+  const ended = await execa(BIN, ["run", "look around"], { cwd: work, env, extendEnv: false, reject: false });
+  expect(ended.exitCode, ended.stderr).toBe(0);
+  const [journal = ""] = (await readdir(join(dir, "data/local"))).filter((name) => name.endsWith(".jsonl"));
+  const entries = await readEntries(join(dir, "data/local", journal));
+  const decisions = entries.flatMap((entry) =>
+    entry.kind === "egress" ? [`${entry.phase} ${entry.host} ${entry.why}`] : [],
+  );
+  expect(decisions).toEqual([
+    expect.stringMatching(/^agent named\.invalid /),
+    expect.stringMatching(/^agent other\.invalid .*not/),
+  ]);
+  const brief = entries.flatMap((entry) => (entry.kind === "briefed" ? [entry.brief] : []))[0];
+  expect(brief).toContain("Your commands reach these hosts by http and https, and no others: `named.invalid`.");
+});
