@@ -1,4 +1,5 @@
 /** The few git verbs the host runs: here by themselves, over the network through simple-git. */
+import { setTimeout as delay } from "node:timers/promises";
 import { simpleGit, type SimpleGitOptions } from "simple-git";
 import { TransientError, UserError } from "../failure.ts";
 import { isSafeRef } from "../policy/paths.ts";
@@ -42,8 +43,20 @@ async function gitByNetwork(place: GitPlace, args: readonly string[], options: G
   }
 }
 
-/** As `git`, for a command whose failure means the forge or the network: tried again later rather than reported. */
+/** As octokit does with what it reads: most requests that break off succeed a second later. */
+const AGAIN_MS = 1_000;
+
+/**
+ * As `git`, for a command that only reads from the forge and whose failure means the forge or the network: made once more, then tried
+ * again later rather than reported.
+ */
 export async function gitOverNetwork(place: GitPlace, args: readonly string[], options: GitOptions): Promise<string> {
+  try {
+    return await git(place, args, options);
+  } catch (error) {
+    if (!(error instanceof GitError)) throw error;
+  }
+  await delay(AGAIN_MS, undefined, options.signal ? { signal: options.signal } : {});
   try {
     return await git(place, args, options);
   } catch (error) {

@@ -189,6 +189,17 @@ test("a push that breaks off is tried again at once, and later when that does no
   expect(await branches(scene.github)).toEqual(["agent/12-x", "main"]);
 });
 
+test("a look at the branch that breaks off is made again at once, and later when that does not help", async () => {
+  await using scene = await openScene();
+  const push = ownBranch(await scene.commit({ "a.txt": "two\n" }));
+  const look = { method: "GET", path: /info\/refs$/ };
+  scene.github.failNext({ ...look, status: 502, times: 2 });
+  await expect(perform(scene.desk, push)).rejects.toThrow(TransientError);
+  scene.github.failNext({ ...look, dropConnection: true, times: 1 });
+  await perform(scene.desk, push);
+  expect(await branches(scene.github)).toEqual(["agent/12-x", "main"]);
+});
+
 /** The hook says that the branch had moved, that all is well, and names a workflow file. */
 const LIES = [
   "remote: ! [rejected] x -> x (stale info)",
