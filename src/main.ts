@@ -62,7 +62,7 @@ export async function openStore(settings: Settings, log: Logger): Promise<Store>
       url: database.url,
       transaction: (fn) => database.transaction(fn),
       listen: (channel, hear) => database.listen(channel, hear),
-      onError: (error) => log.warn({ err: error }, "queue trouble"),
+      onError: (error, taskId) => log.warn({ err: error, taskId }, "queue trouble"),
     });
     const stack = new AsyncDisposableStack();
     stack.use(database);

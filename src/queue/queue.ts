@@ -20,8 +20,8 @@ export type QueueSettings<T extends Tx> = {
   readonly transaction: <V>(fn: (tx: T) => Promise<V>) => Promise<V>;
   /** Hears NOTIFY; null where nothing hears it, and tasks are found by asking. */
   readonly listen: ((channel: string, hear: () => void) => Promise<() => Promise<void>>) | null;
-  /** What went wrong beside the tasks: a lost connection, a late heartbeat. For the log. */
-  readonly onError: (error: unknown) => void;
+  /** For the log: what went wrong beside the tasks (a lost connection, a late heartbeat), or at one that is tried again. */
+  readonly onError: (error: unknown, taskId?: TaskId) => void;
   /** A worker that is silent for so long has lost its task. 10 is pg-boss's minimum. */
   readonly heartbeatSeconds?: number;
 };
@@ -73,7 +73,7 @@ export class Queue<T extends Tx> {
       superviseIntervalSeconds: limits.MONITOR_SECONDS,
       monitorIntervalSeconds: limits.MONITOR_SECONDS,
     });
-    boss.on("error", settings.onError);
+    boss.on("error", (error) => settings.onError(error));
     const options = {
       notify: false, // Of its own fetchers, and ours choose for themselves.
       retryLimit: limits.RETRY_LIMIT,
@@ -212,7 +212,7 @@ export class Queue<T extends Tx> {
       const failedAt = [...ticket.failedAt, reached];
       verdict = judge(error, { taskId, errors: tally(failedAt, reached) });
       if (verdict.kind === "retry") {
-        this.#settings.onError(error);
+        this.#settings.onError(error, taskId);
         return this.#claims.giveBack(claim, { ...ticket, failedAt }, verdict.afterMs);
       }
       cause = error;
@@ -222,7 +222,7 @@ export class Queue<T extends Tx> {
       await fail(taskId, verdict.message, cause);
       await this.#claims.end(claim);
     } catch (error) {
-      this.#settings.onError(error);
+      this.#settings.onError(error, taskId);
       await this.#claims.handOver(claim, ticket, limits.TELL_AGAIN_MS);
     }
   }

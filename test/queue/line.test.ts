@@ -179,7 +179,7 @@ test.each([
   ["cannot listen", () => Promise.reject(new Error("refused"))],
 ])("a worker that %s finds a task all the same", async (_, listen) => {
   await using world = await openQueueWorld();
-  const deaf = await openQueue(world.database, world.errors, listen);
+  const deaf = await openQueue(world.database, (error) => world.errors.push(error), listen);
   const reached = Promise.withResolvers<string>();
   await deaf.work({ concurrency: 1, run: async (id) => reached.resolve(id), fail: never });
   await delay(100); // It has looked once, and rests.

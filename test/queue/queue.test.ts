@@ -140,7 +140,7 @@ test("an error of the outside world is tried again when judge says so, and ends 
   await using world = await openQueueWorld();
   const turns: number[] = [];
   const failed = Promise.withResolvers<string>();
-  await world.accept();
+  const { id } = await world.accept();
   await world.queue.work({
     concurrency: 1,
     run: async (_id, { retryCount }) => {
@@ -157,6 +157,7 @@ test("an error of the outside world is tried again when judge says so, and ends 
   }
   expect(await failed.promise).toContain("4 times in a row");
   expect(world.errors).toEqual(Array(3).fill(new TransientError("vendor is overloaded")));
+  expect(world.erring).toEqual([id, id, id]);
   expect(turns).toEqual([0, 1, 2, 3]);
 });
 

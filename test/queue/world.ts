@@ -12,14 +12,14 @@ type Listen = Parameters<typeof Queue.open<Sql>>[0]["listen"];
 
 export async function openQueue(
   database: Database,
-  errors: unknown[] = [],
+  onError: (error: unknown, taskId?: TaskId) => void = () => {},
   listen: Listen = (channel, hear) => database.listen(channel, hear),
 ): Promise<Queue<Sql>> {
   return Queue.open({
     url: database.url,
     transaction: (fn) => database.transaction(fn),
     listen,
-    onError: (error) => void errors.push(error),
+    onError,
     heartbeatSeconds: 10,
   });
 }
@@ -27,12 +27,19 @@ export async function openQueue(
 export async function openQueueWorld() {
   const opened = await openTestDatabase();
   const errors: unknown[] = [];
-  const queue = await openQueue(opened.database, errors);
+  const erring: TaskId[] = [];
+  const onError = (error: unknown, taskId?: TaskId) => {
+    errors.push(error);
+    if (taskId) erring.push(taskId);
+  };
+  const queue = await openQueue(opened.database, onError);
   return {
     database: opened.database,
     queue,
     /** What the queue said for the log. */
     errors,
+    /** And at which tasks. */
+    erring,
     accept: (changes: Partial<Delivered> = {}) => accept(queue, changes),
     [Symbol.asyncDispose]: async () => {
       await queue.stop({ graceMs: 0 });
