@@ -151,7 +151,10 @@ export class Queue<T extends Tx> {
     };
   }
 
-  /** A waiting task is never run; a running one sees its signal aborted, at once here, within seconds on another machine. */
+  /**
+   * A waiting task is never run; a running one sees its signal aborted, at once here, within seconds on another machine. That the task has
+   * ended is the caller's to write down: one that stands open is found without a job, and gets another.
+   */
   async cancel(taskId: TaskId): Promise<void> {
     await this.#settings.transaction((tx) => this.withdraw(tx, [taskId]));
     this.#crew?.abort(taskId, new Error("the task was cancelled"));
