@@ -33,13 +33,7 @@ test.each(users)("as $user the sandbox holds against every attack", { timeout: 4
   await holdAgainstAll(prefix, { PULLWRIGHT_SANDBOX: "bubblewrap" });
 });
 
-/**
- * An ordinary user who may ask an engine is root by it, and shares the count of their processes with everything else they run: an
- * attack that is still ending may well fail the next command, which was seen once. So that half runs on request, `ATTACKS=all`.
- */
-const containerUsers = process.env["ATTACKS"] === "all" ? users : users.slice(0, 1);
-
-test.each(containerUsers)(
+test.each(users)(
   `as $user a container holds against every attack${typeof engine === "string" ? `: ${engine}` : ""}`,
   { timeout: 400_000, skip: typeof engine === "string" },
   async ({ prefix }) => {

@@ -14,6 +14,8 @@ export type Attack = {
   readonly ends?: readonly ExecExit["kind"][];
   readonly limits?: Partial<SandboxLimits>;
   readonly timeoutMs?: number;
+  /** It ends with the process that makes the call, so what comes after it may have the same session. */
+  readonly isOneCall?: true;
   /** The host's own look when the command has ended: what is wrong, or null. */
   readonly look?: (scene: Scene) => Promise<string | null>;
 };

@@ -27,7 +27,7 @@ const TIMEOUT_MS = 40_000;
 /** Attacks that fill disks and memory would blame each other. */
 const AT_ONCE = 2;
 
-export type Judged = { readonly name: string; readonly verdict: Verdict };
+export type Judged = { readonly name: string; readonly verdict: Verdict; readonly wallMs: number };
 
 export async function judgeAll(
   driver: Sandbox,
@@ -36,34 +36,77 @@ export async function judgeAll(
 ): Promise<void> {
   const waiting = [...attacks];
   const work = async () => {
+    await using shared = new SharedGround(driver);
     for (let attack = waiting.shift(); attack !== undefined; attack = waiting.shift()) {
-      const judging = judge(driver, attack).catch((error: unknown): Verdict => ({
-        kind: "broke",
-        what: String(error),
-      }));
-      tell({ name: attack.name, verdict: await judging });
+      const startedAt = performance.now();
+      const judging = attack.isOneCall
+        ? shared.get().then((ground) => judge(ground, attack))
+        : judgeAlone(driver, attack);
+      const verdict = await judging.catch((error: unknown): Verdict => ({ kind: "broke", what: String(error) }));
+      if (verdict.kind !== "held") await shared.leave();
+      tell({ name: attack.name, verdict, wallMs: Math.round(performance.now() - startedAt) });
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
 }
 
-async function judge(driver: Sandbox, attack: Attack): Promise<Verdict> {
-  await using bait = await Bait.open(driver.driver);
+type Ground = AsyncDisposable & {
+  readonly bait: Bait;
+  readonly workspaceDir: string;
+  readonly session: SandboxSession;
+};
+
+async function openGround(driver: Sandbox, limits: Attack["limits"]): Promise<Ground> {
+  await using undo = new AsyncDisposableStack();
+  const bait = undo.use(await Bait.open(driver.driver));
   const workspaceDir = await mkdtemp(join(tmpdir(), "pullwright-attack-"));
-  try {
-    const limits = { ...LIMITS, ...attack.limits };
-    const opening = { workspaceDir, readOnlyPaths: [], isReadOnly: false, limits };
-    await using session = await driver.open(opening);
-    const result = await run(session, argvOf(attack, bait), attack.timeoutMs ?? TIMEOUT_MS);
-    const verdict = readVerdict(attack, result, bait.secret);
-    if (verdict.kind !== "held") return verdict;
-    const wrong = await attack.look?.({ workspaceDir, bait });
-    if (wrong) return { kind: "broke", what: wrong };
-    return await checkService(session);
-  } finally {
+  undo.defer(async () => {
     await chmod(workspaceDir, 0o700);
     await removeTree(workspaceDir);
+  });
+  const opening = { workspaceDir, readOnlyPaths: [], isReadOnly: false, limits: { ...LIMITS, ...limits } };
+  const session = undo.use(await driver.open(opening));
+  const kept = undo.move();
+  return { bait, workspaceDir, session, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** One session for the attacks that are one call of one process, as a run has one for all that its code tries. */
+class SharedGround implements AsyncDisposable {
+  readonly #driver: Sandbox;
+  #ground: Ground | null = null;
+
+  constructor(driver: Sandbox) {
+    this.#driver = driver;
   }
+
+  async get(): Promise<Ground> {
+    return (this.#ground ??= await openGround(this.#driver, {}));
+  }
+
+  /** The next attack finds a new one. */
+  async leave(): Promise<void> {
+    const ground = this.#ground;
+    this.#ground = null;
+    await ground?.[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.leave();
+  }
+}
+
+async function judgeAlone(driver: Sandbox, attack: Attack): Promise<Verdict> {
+  await using ground = await openGround(driver, attack.limits);
+  return await judge(ground, attack);
+}
+
+async function judge({ session, bait, workspaceDir }: Ground, attack: Attack): Promise<Verdict> {
+  const result = await run(session, argvOf(attack, bait), attack.timeoutMs ?? TIMEOUT_MS);
+  const verdict = readVerdict(attack, result, bait.secret);
+  if (verdict.kind !== "held") return verdict;
+  const wrong = await attack.look?.({ workspaceDir, bait });
+  if (wrong) return { kind: "broke", what: wrong };
+  return await checkService(session);
 }
 
 function readVerdict(attack: Attack, { exit, stdout, stderr }: ExecResult, secret: string): Verdict {

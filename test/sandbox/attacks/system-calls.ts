@@ -69,7 +69,8 @@ export const SYSTEM_CALL_ATTACKS: readonly Attack[] = [
   ...CALLS.flatMap(([name, x64, arm64, args]): Attack[] => {
     const number = machine === "x64" ? x64 : arm64;
     if (number === null) return [];
-    return [{ name: `calls ${name}`, language: "perl", program: `refused("${name}", ${number}, ${args});` }];
+    const program = `refused("${name}", ${number}, ${args});`;
+    return [{ name: `calls ${name}`, language: "perl", program, isOneCall: true }];
   }),
   {
     name: "calls the 32-bit interface",
