@@ -1,6 +1,6 @@
 /** The few git verbs the host runs: here by themselves, over the network through simple-git. */
 import { setTimeout as delay } from "node:timers/promises";
-import { simpleGit, type SimpleGitOptions } from "simple-git";
+import type { SimpleGitOptions } from "simple-git";
 import { TransientError, UserError } from "../failure.ts";
 import { isSafeRef } from "../policy/paths.ts";
 import { gitEnvironment, GitError, gitOptions, type GitOptions, type GitPlace } from "./git-command.ts";
@@ -33,6 +33,7 @@ async function gitByNetwork(place: GitPlace, args: readonly string[], options: G
       return error;
     },
   };
+  const { simpleGit } = await import("simple-git"); // A local run never comes here, and need not read it.
   try {
     return await simpleGit(settings)
       .env(env)
