@@ -2,10 +2,10 @@
  * Claude over Message Batches. Requests are the adapter's own, without the stream; a result is a whole message, played
  * as events to the adapter's own reader. Sources: SDK 1.11's types; platform.claude.com/docs, batch processing, read 2026-11-21.
  */
-import Anthropic from "@anthropic-ai/sdk";
 import type { BatchCreateParams } from "@anthropic-ai/sdk/resources/messages/batches";
 import type { MessageParam } from "@anthropic-ai/sdk/resources/messages/messages";
 import { z } from "zod";
+import { openMessages } from "./anthropic.ts";
 import { readAnthropicFault } from "./anthropic-fault.ts";
 import { readMessage } from "./anthropic-reply.ts";
 import { toMessageParams, toolNames } from "./anthropic-request.ts";
@@ -31,8 +31,7 @@ export type AnthropicBatchOptions = {
 export function anthropicBatches({ apiKey, baseUrl, name, facts }: AnthropicBatchOptions): BatchWire {
   const baseURL = baseUrl ?? BASE_URL;
   const timeout = CALL_MS_MAX;
-  const client = new Anthropic({ apiKey, authToken: null, baseURL, maxRetries: 0, timeout, logLevel: "off" });
-  const { batches } = client.messages;
+  const { batches } = openMessages({ apiKey, baseURL, timeout });
   const call = <T>(work: () => Promise<T>, signal: AbortSignal) => callVendor(work, readAnthropicFault, signal);
   return {
     toLine: async (key, request) => toLine(key, request, { name, facts }),

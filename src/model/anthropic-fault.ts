@@ -1,5 +1,5 @@
 /** What Anthropic's errors mean, whether they come as an HTTP status or as an event after a 200. */
-import { APIConnectionError, APIError } from "@anthropic-ai/sdk";
+import { APIConnectionError, APIError } from "@anthropic-ai/sdk/error";
 import { ModelError, type ModelFault } from "./model.ts";
 import { readRetryAfterMs } from "./wire.ts";
 

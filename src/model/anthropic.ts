@@ -1,6 +1,7 @@
 /** Claude over the Messages API: opens the stream and hands events to the reader. Retrying is not its business. */
-import Anthropic from "@anthropic-ai/sdk";
+import { BaseAnthropic, type ClientOptions } from "@anthropic-ai/sdk/client";
 import { Stream } from "@anthropic-ai/sdk/core/streaming";
+import { Messages } from "@anthropic-ai/sdk/resources/messages/messages";
 import { readAnthropicFault } from "./anthropic-fault.ts";
 import { readMessage } from "./anthropic-reply.ts";
 import { toMessageParams, toolNames, type Asked } from "./anthropic-request.ts";
@@ -28,15 +29,22 @@ export type AnthropicOptions = {
 export function anthropicModel(options: AnthropicOptions): Model {
   const { apiKey, baseUrl, name, asksWhyMissed = baseUrl === null, ...rest } = options;
   const baseURL = baseUrl ?? BASE_URL;
+  return claudeModel(
+    { messages: openMessages({ apiKey, baseURL }) },
+    { ...rest, id: `anthropic/${name}`, name, asksWhyMissed },
+  );
+}
+
+/** One resource of the SDK's client: all of them are 700 kB of code, most of which no run needs. */
+export function openMessages(options: Pick<ClientOptions, "apiKey" | "baseURL" | "timeout">): Messages {
   // Its log would print parts of the transcript.
-  const client = new Anthropic({ apiKey, authToken: null, baseURL, maxRetries: 0, logLevel: "off" });
-  return claudeModel(client, { ...rest, id: `anthropic/${name}`, name, asksWhyMissed });
+  return new Messages(new BaseAnthropic({ ...options, authToken: null, maxRetries: 0, logLevel: "off" }));
 }
 
 export type ClaudeOptions = Asked & { readonly id: string; readonly idleMsMax?: number };
 
 /** The part of the SDK's clients that is the same at Anthropic and at the clouds. */
-export type ClaudeClient = { readonly messages: Pick<Anthropic.Messages, "create"> };
+export type ClaudeClient = { readonly messages: Pick<Messages, "create"> };
 
 export function claudeModel(client: ClaudeClient, options: ClaudeOptions): Model {
   const { id, name, facts, boundTo = name, idleMsMax = IDLE_MS_MAX } = options;
