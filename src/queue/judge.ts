@@ -21,8 +21,8 @@ export function tally(at: readonly number[], steps: number): Tally {
 const ERRORS_MAX = 4;
 /** However far the task got between them: a task that takes so many tries costs more than it is worth. */
 const ERRORS_IN_ALL_MAX = 20;
-/** A task that took down this many workers since it last got further is not given a next one. */
-const LOST_MAX = 5;
+/** Since it last got further. The first of them may be the one that got it there: then five in a row were lost in vain. */
+const LOST_MAX = 6;
 /** However far each of them got: the turns of a run are bounded, this bounds what lies before the first. */
 const LOST_IN_ALL_MAX = 100;
 

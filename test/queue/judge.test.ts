@@ -56,10 +56,10 @@ test("a defect fails, names the task, and shows nothing of itself", () => {
 
 test("a task that lost its worker too often in a row, or in all, fails and names itself", () => {
   const verdict = (inRow: number, inAll: number) => judgeLost({ taskId, losses: { inRow, inAll } });
-  expect([verdict(0, 0), verdict(4, 99)]).toEqual([null, null]);
+  expect([verdict(0, 0), verdict(5, 99)]).toEqual([null, null]);
   for (const [inRow, inAll] of [
-    [5, 5],
-    [5, 30],
+    [6, 6],
+    [6, 30],
     [1, 100],
   ] as const) {
     expect(verdict(inRow, inAll)).toEqual({ kind: "fail", message: expect.stringContaining(taskId) });

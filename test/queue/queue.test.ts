@@ -305,17 +305,17 @@ test("a worker that stops lets a task end within the grace time, and hands over 
   expect(quick.accepted).toBe("accepted");
 });
 
-test("a task that took down five workers is not given a sixth, and its asker is told", async () => {
+test("a task that took down six workers is not given a seventh, and its asker is told", async () => {
   await using world = await openQueueWorld();
   const { id } = await world.accept();
-  // As five heartbeats that stopped would leave it.
+  // As six heartbeats that stopped would leave it.
   await world.database.query(
-    "UPDATE pgboss.job SET retry_count = 4, started_on = now(), state = 'retry' WHERE id = $1",
+    "UPDATE pgboss.job SET retry_count = 5, started_on = now(), state = 'retry' WHERE id = $1",
     [id],
   );
   const told = Promise.withResolvers<string>();
   await world.queue.work({ concurrency: 1, run: never, fail: async (_id, message) => told.resolve(message) });
-  expect(await told.promise).toContain("lost 5 times");
+  expect(await told.promise).toContain("lost 6 times");
 });
 
 test("a task whose lost workers each got further with it is given a next one, up to a limit", async () => {
@@ -329,8 +329,8 @@ test("a task whose lost workers each got further with it is given a next one, up
   };
   const [further, stuck, endless] = [await world.accept(), await world.accept(), await world.accept()];
   const eachOnce = (count: number) => Array.from({ length: count }, (_, steps) => steps);
-  await lose(further.id, [...eachOnce(9), 9, 9, 9, 9]);
-  await lose(stuck.id, [...eachOnce(9), 9, 9, 9, 9, 9]);
+  await lose(further.id, [...eachOnce(9), 9, 9, 9, 9, 9]);
+  await lose(stuck.id, [...eachOnce(9), 9, 9, 9, 9, 9, 9]);
   await lose(endless.id, eachOnce(100));
   const ends = new Map<string, string>();
   const all = Promise.withResolvers<void>();
@@ -366,8 +366,8 @@ test("a lost worker is remembered by the one that finds it, and forgiven when th
     },
     fail: async (_id, message) => told.resolve(message),
   });
-  expect(await told.promise).toContain("lost 8 times");
-  expect(kept.at(-1)).toEqual([0, 0, 0, 2, 2, 2, 2]);
+  expect(await told.promise).toContain("lost 9 times");
+  expect(kept.at(-1)).toEqual([0, 0, 0, 2, 2, 2, 2, 2]);
 });
 
 test("the queue counts what waits and what runs", async () => {
