@@ -29,7 +29,7 @@ test("a worker that is told to stop hands its run over at the end of a turn; ano
   expect(first.process.exitCode).toBe(0);
   expect(await countEntries(world, "model-replied")).toBe(2);
   const [job] = await world.store.database.query("SELECT state, data FROM pgboss.job");
-  expect(job).toEqual({ state: "retry", data: { failures: 0, handedOver: 1 } });
+  expect(job).toEqual({ state: "retry", data: { failures: 0, failedAt: [], lostAt: [], handedOver: 1 } });
 
   await using second = startWorkerProcess(world);
   const [task] = await world.ended(1);
