@@ -20,8 +20,8 @@ export type ContainerParts = {
   readonly keeper: string;
   readonly isRootless: boolean;
   readonly limitsMemory: boolean;
-  /** How many processes the commands' user may have on this machine; null for any number. */
-  readonly userProcessesMax: number | null;
+  /** How many processes the commands' user may have on this machine. */
+  readonly userProcessesMax: number;
   readonly cpus: number;
 };
 
@@ -83,7 +83,7 @@ function planLimits({ limits, limitsMemory, userProcessesMax, cpus }: ContainerP
     CpuShares: CPU_SHARES,
     NanoCpus: Math.max(1, cpus - SPARED_CPUS) * 1e9,
     Ulimits: [
-      ...(userProcessesMax === null ? [] : [hard("nproc", userProcessesMax)]),
+      hard("nproc", userProcessesMax),
       hard("nofile", OPEN_FILES_MAX),
       hard("fsize", limits.fileBytesMax),
       hard("core", 0),

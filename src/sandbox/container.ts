@@ -146,7 +146,7 @@ const OWN_USER_PROCESSES = 2;
  * The kernel counts a user's processes over all containers and everything else they run, threads of this worker among them. So it holds a
  * command's only where nobody else has its user, or the engine cannot count by container.
  */
-function processesMaxOf({ processesMax }: SandboxLimits, { limitsProcesses }: EngineFacts): number | null {
+function processesMaxOf({ processesMax }: SandboxLimits, { limitsProcesses }: EngineFacts): number {
   const isAlone = process.getuid?.() === 0;
   return isAlone || !limitsProcesses ? processesMax + OWN_USER_PROCESSES : processesOfUserMax();
 }

@@ -31,10 +31,12 @@ export function limitedCommand(argv: readonly string[], limits: SandboxLimits, h
   return ["prlimit", `--nproc=${atMost(limits.processesMax, readHardLimits(), "Max processes")}`, "--", ...argv];
 }
 
-/** How many processes our own user may have on this machine; null for any number. */
-export function processesOfUserMax(): number | null {
-  const max = atMost(Infinity, readHardLimits(), "Max processes");
-  return max === Infinity ? null : max;
+/** As much as podman's service gives itself, which it may not raise without CAP_SYS_RESOURCE; no limit on anything we run. */
+const USER_PROCESSES_MAX = 32_768;
+
+/** How many processes our own user may have on this machine. */
+export function processesOfUserMax(): number {
+  return atMost(USER_PROCESSES_MAX, readHardLimits(), "Max processes");
 }
 
 function readHardLimits(): string {

@@ -209,7 +209,7 @@ describe.skipIf(typeof opened === "string")(suite, () => {
   test("a container whose worker hangs ends by itself", async () => {
     const parts = { ...settings, labels: {}, binds: [], volumes: [], limits: LIMITS, seccomp: "unconfined" };
     const facts = { isRootless: false, limitsMemory: true, cpus: 1 };
-    const plan = planContainer({ ...parts, ...facts, keeper: "65534:65534", userProcessesMax: null });
+    const plan = planContainer({ ...parts, ...facts, keeper: "65534:65534", userProcessesMax: 256 });
     const container = await Container.start(await Engine.open(settings.socketPath), plan);
     container.setDeadline(-29_000); // The keeper's grace is thirty seconds.
     expect(await container.ended).not.toBeNull();

@@ -16,7 +16,7 @@ export const PROCESS_ATTACKS: readonly Attack[] = [
     language: "bash",
     program: `for p in @PID@ @VICTIM@; do refuse kill -0 $p; refuse ls /proc/$p; kill -9 $p 2>/dev/null; kill -9 -- -$p 2>/dev/null; done
       for p in /proc/[0-9]*; do [[ \${p#/proc/} -lt 50 ]] || broke "process \${p#/proc/}"; done
-      [[ $(tr '\\0' ' ' </proc/1/cmdline) == @(bwrap|/sbin/docker-init)* ]] || broke "process 1 is $(tr '\\0' ' ' </proc/1/cmdline)"`,
+      [[ $(tr '\\0' ' ' </proc/1/cmdline) == @(bwrap|/sbin/docker-init|/run/podman-init)* ]] || broke "process 1 is $(tr '\\0' ' ' </proc/1/cmdline)"`,
   },
   {
     name: "kills everything it can",
