@@ -3,6 +3,7 @@ import type {
   Response,
   ResponseApplyPatchToolCall,
   ResponseCustomToolCall,
+  ResponseFunctionShellToolCall,
   ResponseFunctionToolCall,
   ResponseOutputItem,
   ResponseOutputMessage,
@@ -39,6 +40,12 @@ export type ItemInProgress = { readonly isCut?: boolean } & (
       readonly id: string;
       readonly callId: string;
       readonly operation: ResponseApplyPatchToolCall["operation"];
+    }
+  | {
+      readonly kind: "shell";
+      readonly id: string;
+      readonly callId: string;
+      readonly action: ResponseFunctionShellToolCall.Action;
     }
 );
 
@@ -79,6 +86,8 @@ function buildItem(item: ItemInProgress, index: number): Built {
       return buildFunctionCall(item, index);
     case "custom":
       return buildCustomCall(item, index);
+    case "shell":
+      return buildShellCall(item, index);
     case "patch": {
       const { id, callId: call_id, operation } = item;
       const call = { type: "apply_patch_call", id, call_id, operation } as const;
@@ -163,4 +172,29 @@ function buildCustomCall(item: Extract<ItemInProgress, { kind: "custom" }>, outp
   );
   const finished = { type: "response.custom_tool_call_input.done", ...place, input: text } as const;
   return { added: call, between: item.isCut ? deltas : [...deltas, finished], done: { ...call, input: text } };
+}
+
+/** As the wire of gpt-5.1 had it when others recorded it (vercel/ai, openai-shell-tool.1.chunks.txt); it names no item in between. */
+function buildShellCall(item: Extract<ItemInProgress, { kind: "shell" }>, output_index: number): Built {
+  const { id, callId: call_id, action } = item;
+  const call = { type: "shell_call", id, call_id, environment: { type: "local" } } as const;
+  const wishes = { max_output_length: null, timeout_ms: null };
+  const between = action.commands.flatMap((command, command_index): readonly Draft[] => {
+    const place = { output_index, command_index };
+    const isCut = item.isCut && command_index === action.commands.length - 1;
+    return [
+      { type: "response.shell_call_command.added", ...place, command: "" },
+      ...inPieces(command).map((delta) => ({ type: "response.shell_call_command.delta", ...place, delta }) as const),
+      ...(isCut ? [] : [{ type: "response.shell_call_command.done", ...place, command } as const]),
+    ];
+  });
+  return {
+    added: { ...call, status: "in_progress", action: { commands: [], ...wishes } },
+    between,
+    done: {
+      ...call,
+      status: item.isCut ? "incomplete" : "completed",
+      action: item.isCut ? { ...action, ...wishes } : action,
+    },
+  };
 }

@@ -44,7 +44,7 @@ export function checkOpenai(request: OpenaiRequest, items: readonly OpenaiItem[]
   }
   const names = (request.tools ?? []).flatMap((tool) => ("name" in tool ? [tool.name] : []));
   if (new Set(names).size < names.length) throw invalid("Tool names must be unique.", "invalid_value", "tools");
-  (request.tools ?? []).forEach((tool, index) => checkTool(tool, index));
+  (request.tools ?? []).forEach((tool, index) => checkTool(tool, index, request.model));
   checkPairs(items);
   items.forEach(checkImages);
   items.forEach((item, index) => {
@@ -58,7 +58,7 @@ function checkImages(item: OpenaiItem, index: number): void {
     "output" in item ? ["output", item.output] : ["content", "content" in item ? item.content : null];
   if (!Array.isArray(parts)) return;
   parts.forEach((part, place) => {
-    if (part.type !== "input_image" || !part.image_url || /^https?:/.test(part.image_url)) return;
+    if (!("type" in part) || part.type !== "input_image" || !part.image_url || /^https?:/.test(part.image_url)) return;
     const param = `input[${index}].${key}[${place}].image_url`;
     const url = readDataUrl(part.image_url);
     if (!url) {
@@ -121,6 +121,7 @@ const CALL_NAMES = new Map([
   ["function_call", "function call"],
   ["custom_tool_call", "custom tool call"],
   ["apply_patch_call", "apply patch call"],
+  ["shell_call", "shell call"],
 ]);
 
 /** Each call is answered once, by its own kind of output, before the model speaks again. */
@@ -151,7 +152,13 @@ function checkPairs(items: readonly OpenaiItem[]): void {
   refuseOpen();
 }
 
-function checkTool(tool: OpenaiTool, index: number): void {
+/** That these do not take it is known of the wire. */
+const WITHOUT_SHELL = /^gpt-(4|5(-mini)?(-\d{4}|$))/;
+
+function checkTool(tool: OpenaiTool, index: number, model: string): void {
+  if (tool.type === "shell" && WITHOUT_SHELL.test(model)) {
+    throw invalid(`Tool 'shell' is not supported with ${model}.`, null, "tools");
+  }
   if (tool.type !== "function") return;
   const refuse = (why: string): Refusal =>
     invalid(

@@ -59,6 +59,14 @@ const operation = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("delete_file"), path: z.string() }),
 ]);
 
+const wish = z.int().nullish();
+/** The hosted ones are not played here. */
+const local = z.strictObject({ type: z.literal("local"), skills: loose }).nullish();
+const outcome = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("exit"), exit_code: z.int() }),
+  z.strictObject({ type: z.literal("timeout") }),
+]);
+
 export const otherItem = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("reasoning"),
@@ -116,6 +124,22 @@ export const otherItem = z.discriminatedUnion("type", [
     output: z.string().nullable().optional(),
     status: z.enum(["completed", "failed"]),
   }),
+  z.strictObject({
+    ...call,
+    type: z.literal("shell_call"),
+    id: itemId("sh"),
+    action: z.strictObject({ commands: z.array(z.string()), timeout_ms: wish, max_output_length: wish }),
+    environment: local,
+    status: itemStatus,
+  }),
+  z.strictObject({
+    ...call,
+    type: z.literal("shell_call_output"),
+    id: itemId("sho"),
+    output: z.array(z.strictObject({ stdout: z.string(), stderr: z.string(), outcome })),
+    max_output_length: wish,
+    status: itemStatus,
+  }),
 ]);
 
 const functionTool = z.strictObject({
@@ -151,6 +175,7 @@ const tool = z.discriminatedUnion("type", [
   functionTool,
   customTool,
   z.strictObject({ type: z.literal("apply_patch"), allowed_callers: loose }),
+  z.strictObject({ type: z.literal("shell"), environment: local, allowed_callers: loose }),
 ]);
 
 export const openaiRequest = z.strictObject({

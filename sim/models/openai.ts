@@ -82,6 +82,7 @@ function heardText(item: OpenaiItem): string {
 function readTool(tool: OpenaiTool): DeclaredTool {
   const none = { required: [], properties: [] };
   if (tool.type === "apply_patch") return { ...none, name: "apply_patch", kind: "patch" };
+  if (tool.type === "shell") return { ...none, name: "shell", kind: "shell" };
   if (tool.type === "custom") return { ...none, name: tool.name, kind: "free-form" };
   const properties = Object.keys(tool.parameters?.["properties"] ?? {});
   return { name: tool.name, kind: "function", properties, required: tool.strict ? properties : [] };
@@ -163,11 +164,23 @@ function buildItem(ask: Ask, part: Part, index: number): ItemInProgress {
         const operation = { ...call.operation, diff: part.text };
         return { kind: "patch", id: `apc_${id}`, callId: `call_${id}`, operation };
       }
+      if (call.kind === "shell") {
+        const { timeoutMs: timeout_ms = null, outputLengthMax: max_output_length = null } = call.commands;
+        const action = { commands: writtenOf(call.commands.commands, part.text), timeout_ms, max_output_length };
+        return { kind: "shell", id: `sh_${id}`, callId: `call_${id}`, action };
+      }
       const kind = call.kind === "function" ? "function" : "custom";
       const prefix = kind === "function" ? "fc" : "ctc";
       return { kind, id: `${prefix}_${id}`, callId: `call_${id}`, name: call.name, text: part.text, isCut: false };
     }
   }
+}
+
+/** Of a list that was cut off the last command is half written; one that was spoiled is empty. */
+function writtenOf(commands: readonly string[], text: string): string[] {
+  if (text === "[]") return [];
+  if (text === JSON.stringify(commands)) return [...commands];
+  return commands.map((one, i) => (i < commands.length - 1 ? one : one.slice(0, Math.ceil(one.length / 2))));
 }
 
 /** Scripts name failures in Anthropic's words; these are OpenAI's for the same. */

@@ -5,7 +5,7 @@ import type { Action } from "./script.ts";
 /** What a request declares: a plain function, free-form text, or one of the tools the vendor's models know by training. */
 export type DeclaredTool = {
   readonly name: string;
-  readonly kind: "function" | "free-form" | "bash" | "editor" | "patch";
+  readonly kind: "function" | "free-form" | "bash" | "editor" | "patch" | "shell";
   /** Names every property of a strict function, all of which its model always sends. Empty otherwise. */
   readonly required: readonly string[];
   readonly properties: readonly string[];
@@ -18,23 +18,35 @@ type Operation =
 export type Call =
   | { readonly kind: "function"; readonly name: string; readonly input: Readonly<Record<string, unknown>> }
   | { readonly kind: "free-form"; readonly name: string; readonly input: string }
-  | { readonly kind: "patch"; readonly operation: Operation };
+  | { readonly kind: "patch"; readonly operation: Operation }
+  | { readonly kind: "shell"; readonly commands: Commands };
 
-export function renderCall(action: Action, tools: readonly DeclaredTool[]): Call {
+type Commands = {
+  readonly commands: readonly string[];
+  readonly timeoutMs?: number | undefined;
+  readonly outputLengthMax?: number | undefined;
+};
+
+/** Several commands are one call of a tool that takes several, and else a call each. */
+export function renderCalls(action: Action, tools: readonly DeclaredTool[]): readonly Call[] {
   switch (action.do) {
     case "shell":
-      return renderShell(action.command, tools);
+      return [renderShell(action.command, tools)];
+    case "commands":
+      if (find(tools, "shell")) return [{ kind: "shell", commands: action }];
+      return action.commands.map((command) => renderShell(command, tools));
     case "view":
-      return renderView(action.path, tools);
+      return [renderView(action.path, tools)];
     case "edit":
     case "create":
-      return renderEdit(action, tools);
+      return [renderEdit(action, tools)];
     case "call":
-      return renderVerbatim(action, tools);
+      return [renderVerbatim(action, tools)];
   }
 }
 
 function renderShell(command: string, tools: readonly DeclaredTool[]): Call {
+  if (find(tools, "shell")) return { kind: "shell", commands: { commands: [command] } };
   const tool = find(tools, "bash") ?? find(tools, "function", "shell");
   if (!tool) throw scriptRefusal(`"shell" needs a bash tool or a function named "shell"`);
   return call(tool, { command });

@@ -1,9 +1,9 @@
 /** One turn of the script as a reply to one request, with its fault worked in. No wire's words here. */
-import { renderCall, type Call, type DeclaredTool } from "./render-calls.ts";
+import { renderCalls, type Call, type DeclaredTool } from "./render-calls.ts";
 import { Refusal, scriptRefusal } from "./refusal.ts";
 import type { CallsAs, Fault, Stop, Turn } from "./script.ts";
 
-/** `text` of a call is what goes over the wire: JSON, free-form text, or a diff; a fault may have spoiled it. */
+/** `text` of a call is what goes over the wire: JSON, free-form text, a diff, or commands; a fault may have spoiled it. */
 export type Part =
   | { readonly kind: "thinking"; readonly text: string }
   | { readonly kind: "text"; readonly text: string }
@@ -20,7 +20,7 @@ export type Reply = {
 export const DONE: Turn = { text: "Done." };
 
 export function planReply(turn: Turn, tools: readonly DeclaredTool[], fault: Fault | null): Reply {
-  const calls = (turn.do ?? []).map((action) => renderCall(action, tools));
+  const calls = (turn.do ?? []).flatMap((action) => renderCalls(action, tools));
   const parts: Part[] = [];
   if (turn.thinking !== undefined) parts.push({ kind: "thinking", text: turn.thinking });
   if (turn.text !== undefined) parts.push({ kind: "text", text: turn.text });
@@ -66,11 +66,14 @@ const PIECES_MAX = 32;
 
 function textOf(call: Call): string {
   if (call.kind === "function") return JSON.stringify(call.input);
+  if (call.kind === "shell") return JSON.stringify(call.commands.commands);
   return call.kind === "free-form" ? call.input : call.operation.diff;
 }
 
 /** Finished, and yet what no parser takes: not the beginning of anything valid either. */
 function spoil(part: Extract<Part, { kind: "call" }>): Part {
+  // The vendor itself puts its own tool's commands into a list, so the worst is one with nothing in it.
+  if (part.call.kind === "shell") return { ...part, text: "[]" };
   if (part.call.kind !== "function") return { ...part, text: part.text.slice(1) };
   return { ...part, text: part.text === "{}" ? "{,}" : part.text.replace('"', "") };
 }

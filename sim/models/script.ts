@@ -17,6 +17,13 @@ const usage = z.strictObject({
 
 const action = z.discriminatedUnion("do", [
   z.strictObject({ do: z.literal("shell"), command: z.string().min(1) }),
+  /** One call of OpenAI's own shell tool, with what its model wishes; other tools take a command a call, and no wishes. */
+  z.strictObject({
+    do: z.literal("commands"),
+    commands: z.array(z.string()),
+    timeoutMs: z.int().optional(),
+    outputLengthMax: z.int().optional(),
+  }),
   /** `old` and `new` are blocks of whole lines, so that they can become a patch as well as a string replacement. */
   z.strictObject({ do: z.literal("edit"), path: z.string().min(1), old: z.string().min(1), new: z.string() }),
   z.strictObject({ do: z.literal("create"), path: z.string().min(1), text: z.string() }),
