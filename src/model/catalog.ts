@@ -70,7 +70,7 @@ export function modelFacts(id: string, overrides: ModelOverrides = {}): ModelFac
   const { vendor, name } = readModelName(id);
   const known = CATALOG.get(`${vendor}/${name}`) ?? unknownOf(vendor);
   const isCloud = !id.startsWith(`${vendor}/`);
-  const facts = { ...(isCloud ? atCloud(known) : known), quirks: quirksOf(vendor, name) };
+  const facts = { ...(isCloud ? atCloud(known) : known), quirks: quirksOf(vendor, name, isCloud) };
   const override = overrides[id] ?? overrides[id.replace(/\/.*$/s, "/*")];
   return override ? overridden(facts, override) : facts;
 }
@@ -95,9 +95,12 @@ function unknownOf(vendor: string): Entry {
   return vendor === "compatible" ? UNKNOWN_COMPATIBLE : UNKNOWN_OTHER;
 }
 
-function quirksOf(vendor: string, name: string): Quirks {
+function quirksOf(vendor: string, name: string, isCloud: boolean): Quirks {
   if (vendor === "anthropic") return claudeQuirks(name);
-  return vendor === "openai" ? gptQuirks(name) : PLAIN_QUIRKS;
+  if (vendor !== "openai") return PLAIN_QUIRKS;
+  const quirks = gptQuirks(name);
+  // Which versions of Azure's API and which deployments take the vendor's shell tool its page leaves open (read 2026-11-21).
+  return isCloud ? { ...quirks, shellTool: "function" } : quirks;
 }
 
 function atCloud(entry: Entry): Entry {

@@ -127,6 +127,8 @@ export type Quirks = {
   readonly efforts: readonly Effort[];
   /** How apply_patch is offered: as free text held to a grammar, as the vendor's own tool, or as a function. */
   readonly patchTool: "grammar" | "native" | "function";
+  /** Whether the shell is offered as the vendor's own tool or as a function. */
+  readonly shellTool: "native" | "function";
   /** Whether the prompt cache takes explicit breakpoints. */
   readonly breakpoints: boolean;
   /** Null for a model that cannot be shown images. */

@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { ReplyPart, StopReason, Usage } from "../journal.ts";
 import { ModelError, type ModelReply } from "./model.ts";
 import { readOpenAiFailure } from "./openai-fault.ts";
-import { isTagged, readEvent, readObject } from "./wire.ts";
+import { readShellCalls } from "./openai-shell.ts";
+import { isTagged, objectInput, readEvent, readObject } from "./wire.ts";
 
 type Names = { readonly name: string; readonly toolNames: ReadonlyMap<string, string> };
 
@@ -41,6 +42,7 @@ const texts = z.array(z.object({ text: z.string() })).nullish();
 const Reasoning = z.object({ summary: texts, content: texts, encrypted_content: z.string().nullish() });
 const FunctionCall = z.object({ call_id: z.string(), name: z.string(), arguments: z.string(), status });
 const PatchCall = z.object({ call_id: z.string(), operation: z.unknown(), status });
+const ShellCall = z.object({ call_id: z.string(), action: z.unknown(), status });
 const CustomCall = z.object({ call_id: z.string(), name: z.string(), input: z.string(), status });
 
 /**
@@ -101,7 +103,12 @@ function finish(all: readonly WireItem[], response: Response, { name, toolNames 
 function readStop(items: readonly WireItem[], response: Response): StopReason {
   const reason = response.incomplete_details?.reason;
   if (reason === "content_filter" || items.some(isRefusal)) return "refused";
-  return reason ? "output-limit" : "finished";
+  // A call that the vendor itself calls incomplete is never run, whatever it says of the response.
+  return reason || items.some(isIncompleteCall) ? "output-limit" : "finished";
+}
+
+function isIncompleteCall(item: WireItem): boolean {
+  return item["status"] === "incomplete" && "call_id" in item;
 }
 
 function isRefusal(item: WireItem): boolean {
@@ -147,9 +154,23 @@ function readItem(item: WireItem, toolNames: ReadonlyMap<string, string>): Item 
         cutOff: status !== "completed",
       };
     }
+    case "shell_call":
+      return readShellItem(item, (id, input) => toCall(id, "shell", input));
     default: // Nothing else was asked for.
       return { wire: null, parts: [], cutOff: false };
   }
+}
+
+function readShellItem(item: WireItem, toCall: (id: string, input: unknown) => readonly ReplyPart[]): Item {
+  const { call_id, action, status } = readEvent(ShellCall, item);
+  const cutOff = status !== "completed";
+  const calls = readShellCalls(call_id, action);
+  if (calls) return { wire: toWire(item), parts: calls.flatMap(({ id, input }) => toCall(id, input)), cutOff };
+  // The vendor would refuse it back as it is, and our answer needs a call to belong to.
+  const input = action ?? {};
+  const text = JSON.stringify(objectInput(input, undefined));
+  const wire = { type: "function_call", call_id, name: "shell", arguments: text };
+  return { wire, parts: toCall(call_id, input), cutOff };
 }
 
 function isUnfinished(status: string | null | undefined): boolean {
@@ -167,6 +188,7 @@ const ACCEPTED: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ["reasoning", new Set(["type", "id", "summary", "content", "encrypted_content", "status"])],
   ["function_call", new Set(["type", "id", "call_id", "name", "arguments", "status", "namespace", "caller"])],
   ["apply_patch_call", new Set(["type", "id", "call_id", "operation", "status", "caller"])],
+  ["shell_call", new Set(["type", "id", "call_id", "action", "environment", "status", "caller"])],
   ["custom_tool_call", new Set(["type", "id", "call_id", "name", "input", "namespace", "caller"])],
 ]);
 

@@ -4,8 +4,9 @@ import { z } from "zod";
 import type { Image, Observation, OpaqueState, ReplyPart, ToolCall } from "../journal.ts";
 import { APPLY_PATCH_GRAMMAR } from "./apply-patch.lark.ts";
 import { dataUrl, describeUnseen } from "./image-tokens.ts";
-import type { ModelFacts, ModelRequest, Quirks, ToolSpec } from "./model.ts";
+import type { Message, ModelFacts, ModelRequest, Quirks, ToolSpec } from "./model.ts";
 import { isStrictSchema } from "./openai-strict.ts";
+import { SHELL_TOOL, shellCallIds, toShellCall, toShellOutput } from "./openai-shell.ts";
 import { readOperation } from "./patch-operation.ts";
 import { effortFor } from "./quirks.ts";
 import { isTagged, objectInput, parseState, safeWord, textInput } from "./wire.ts";
@@ -53,12 +54,15 @@ export function toolNames(tools: readonly ToolSpec[]): ReadonlyMap<string, strin
   return new Map(tools.map((tool) => [wireName(tool), tool.name]));
 }
 
+/** The vendor's own tools have no other names, and a call of them has none at all. */
 function wireName(tool: ToolSpec): string {
+  if (tool.native === "shell") return "shell";
   return tool.native === "apply-patch" ? "apply_patch" : safeWord(tool.name);
 }
 
-function toTool(tool: ToolSpec, { patchTool }: Quirks): Tool {
+function toTool(tool: ToolSpec, { patchTool, shellTool }: Quirks): Tool {
   const { description, parameters } = tool;
+  if (tool.native === "shell" && shellTool === "native") return SHELL_TOOL;
   if (tool.native === "apply-patch" && patchTool === "native") return { type: "apply_patch" };
   if (tool.native === "apply-patch" && patchTool === "grammar") {
     const format = { type: "grammar", syntax: "lark", definition: APPLY_PATCH_GRAMMAR } as const;
@@ -71,22 +75,23 @@ function toTool(tool: ToolSpec, { patchTool }: Quirks): Tool {
 function toInput(request: ModelRequest, { name, facts, boundTo = name }: Asked): ResponseInputItem[] {
   const tools = new Map(request.tools.map((tool) => [tool.name, tool]));
   const items: ResponseInputItem[] = [];
-  // The kind of an output must be the kind of its call.
-  const kinds = new Map<string, string>();
+  // By the ids that observations have: the kind of an output must be the kind of its call.
+  const calls = new Map<string, ResponseInputItem>();
   let isFirstUser = facts.quirks.breakpoints;
-  for (const message of request.messages) {
+  for (const [index, message] of request.messages.entries()) {
     switch (message.kind) {
       case "user":
         items.push(toUserItem(message.text, isFirstUser));
         isFirstUser = false;
         break;
       case "observations":
-        items.push(...message.observations.map((observation) => toOutputItem(observation, kinds, facts.quirks)));
+        items.push(...toOutputItems(message.observations, calls, facts.quirks));
         break;
       case "model": {
-        const rebuilt = () => message.parts.flatMap((part) => rebuild(part, tools, facts.quirks));
+        const seen = observationsOf(request.messages[index + 1]);
+        const rebuilt = () => message.parts.flatMap((part) => rebuild(part, { tools, seen, quirks: facts.quirks }));
         const own = readOwnItems(message.opaque, boundTo) ?? rebuilt();
-        for (const item of own) if ("call_id" in item) kinds.set(String(item.call_id), String(item.type));
+        for (const item of own) for (const id of callIds(item)) calls.set(id, item);
         items.push(...own);
       }
     }
@@ -100,9 +105,31 @@ function toUserItem(text: string, isBreakpoint: boolean): ResponseInputItem {
   return { type: "message", role: "user", content: [{ type: "input_text", text, ...breakpoint }] };
 }
 
+function callIds(item: ResponseInputItem): readonly string[] {
+  if (item.type === "shell_call") return shellCallIds(item);
+  return "call_id" in item ? [String(item.call_id)] : [];
+}
+
+function observationsOf(message: Message | undefined): ReadonlyMap<string, Observation> {
+  const observations = message?.kind === "observations" ? message.observations : [];
+  return new Map(observations.map((observation) => [observation.callId, observation]));
+}
+
+type Calls = ReadonlyMap<string, ResponseInputItem>;
+
+/** One for each call of the vendor's, however many observations it has. */
+function toOutputItems(observations: readonly Observation[], calls: Calls, quirks: Quirks): ResponseInputItem[] {
+  const byCall = Map.groupBy(observations, ({ callId }) => calls.get(safeWord(callId)) ?? callId);
+  return [...byCall].flatMap(([call, group]) => {
+    if (typeof call === "string") return group.map((observation) => toOutputItem(observation, undefined, quirks));
+    if (call.type === "shell_call") return [toShellOutput(call, group)];
+    return group.map((observation) => toOutputItem(observation, call.type, quirks));
+  });
+}
+
 function toOutputItem(
   { callId, text, isError, images = [] }: Observation,
-  kinds: ReadonlyMap<string, string>,
+  kind: ResponseInputItem["type"],
   quirks: Quirks,
 ): ResponseInputItem {
   const call_id = safeWord(callId);
@@ -110,7 +137,7 @@ function toOutputItem(
   const output = isSeen
     ? [{ type: "input_text", text } as const, ...images.map(toImage)]
     : text + describeUnseen(images);
-  switch (kinds.get(call_id)) {
+  switch (kind) {
     case "custom_tool_call":
       return { type: "custom_tool_call_output", call_id, output };
     case "apply_patch_call":
@@ -134,23 +161,34 @@ function readOwnItems(opaque: OpaqueState | null, boundTo: string): ResponseInpu
   return OwnItems.parse(parseState(opaque.value));
 }
 
-function rebuild(part: ReplyPart, tools: ReadonlyMap<string, ToolSpec>, quirks: Quirks): readonly ResponseInputItem[] {
+type Rebuilding = {
+  readonly tools: ReadonlyMap<string, ToolSpec>;
+  /** By the id of the call. */
+  readonly seen: ReadonlyMap<string, Observation>;
+  readonly quirks: Quirks;
+};
+
+function rebuild(part: ReplyPart, rebuilding: Rebuilding): readonly ResponseInputItem[] {
   switch (part.kind) {
     case "text":
       return [{ type: "message", role: "assistant", content: part.text }];
     case "thinking":
       return [];
     case "call":
-      return [rebuildCall(part.call, tools.get(part.call.tool), quirks)];
+      return [rebuildCall(part.call, rebuilding)];
   }
 }
 
-function rebuildCall({ id, tool, input }: ToolCall, spec: ToolSpec | undefined, quirks: Quirks): ResponseInputItem {
+function rebuildCall(call: ToolCall, { tools, seen, quirks }: Rebuilding): ResponseInputItem {
+  const { id, tool, input } = call;
+  const spec = tools.get(tool);
   const call_id = safeWord(id);
   const name = spec ? wireName(spec) : safeWord(tool);
   if (spec?.native === "apply-patch" && quirks.patchTool === "grammar") {
     return { type: "custom_tool_call", call_id, name, input: textInput(input, spec) };
   }
+  const command = spec?.native === "shell" && quirks.shellTool === "native" ? toShellCall(call, seen.get(id)) : null;
+  if (command) return command;
   // The vendor's own patch tool takes one file a call, another model's patch may have had more: that stays a function's.
   const operation = quirks.patchTool === "native" ? readOperation(input) : null;
   if (operation) return { type: "apply_patch_call", call_id, operation, status: "completed" };

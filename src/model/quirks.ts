@@ -8,7 +8,14 @@ export function claudeQuirks(name: string): Quirks {
   // 4.5 and older answer 400 to adaptive thinking.
   const thinks = !/^claude-(3|(opus|sonnet|haiku)-4(-[0-5])?$)/.test(name);
   const images = claudeImages(name);
-  return { thinks, efforts: claudeEfforts(name), patchTool: "function", breakpoints: true, images };
+  return {
+    thinks,
+    efforts: claudeEfforts(name),
+    patchTool: "function",
+    shellTool: "native",
+    breakpoints: true,
+    images,
+  };
 }
 
 /** Patches of 28 pixels (platform.claude.com/docs, vision, read 2026-11-21); larger images are seen from Opus 4.7 on. */
@@ -32,6 +39,7 @@ export function gptQuirks(name: string): Quirks {
     thinks,
     efforts: thinks ? gptEfforts(name) : [],
     patchTool: patchToolOf(name),
+    shellTool: shellToolOf(name),
     // They came with gpt-5.6; older models cache by themselves.
     breakpoints: /^gpt-(5\.[6-9]|[6-9])/.test(name),
     images: gptImages(name),
@@ -72,11 +80,21 @@ function patchToolOf(name: string): Quirks["patchTool"] {
   return /^(gpt-[34]|chatgpt|gpt-oss|o\d)/.test(name) ? "function" : "grammar";
 }
 
+/**
+ * The models that the vendor's guide to its shell tool named (developers.openai.com/api/docs/guides/tools-shell, an edition of early
+ * 2026); of gpt-5.1 its guide says that it was trained on it. Later editions name none and show gpt-5.4 to gpt-5.6, which take the tool;
+ * codex offers functions to all of them. gpt-5, gpt-4.1 and gpt-4o answer 400. Read 2026-11-21.
+ */
+function shellToolOf(name: string): Quirks["shellTool"] {
+  return /^gpt-5\.[12](-codex)?$/.test(name) ? "native" : "function";
+}
+
 /** Servers behind the Chat Completions wire differ too much to be asked for more than functions. */
 export const PLAIN_QUIRKS: Quirks = {
   thinks: false,
   efforts: [],
   patchTool: "function",
+  shellTool: "function",
   breakpoints: false,
   images: null,
 };

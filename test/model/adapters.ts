@@ -40,8 +40,10 @@ export const opus = anthropic("claude-opus-5-5");
 export const sonnet = anthropic("claude-sonnet-5-5");
 export const sol = openai("gpt-6.1-sol");
 export const terra = openai("gpt-6.1-terra");
-/** Trained on the vendor's own patch tool. */
+/** Trained on the vendor's own patch and shell tools. */
 export const gpt51 = openai("gpt-5.1");
+/** The shell is the vendor's own, the patch is not. */
+export const gpt52 = openai("gpt-5.2");
 export const qwen = compatible("qwen3-coder");
 /** One that its owner says can see. */
 export const qwenVision = compatible("qwen3-vl", { "compatible/*": { input: 0, output: 0, vision: true } });
@@ -57,8 +59,11 @@ export const callsOf = ({ parts }: ModelReply): readonly ToolCall[] =>
 export const textOf = ({ parts }: ModelReply): string =>
   parts.flatMap((part) => (part.kind === "text" ? [part.text] : [])).join();
 
+/** As our own tools answer: only a command has an exit status. */
 export const answerTo = (reply: ModelReply): Message =>
-  observe(...callsOf(reply).map(({ id, tool }) => [id, `${tool} ran`] as const));
+  observe(
+    ...callsOf(reply).map(({ id, tool }) => [id, tool === "shell" ? "Exit status 0\nran" : `${tool} ran`] as const),
+  );
 
 /** Asks turn after turn, each call observed as done, until a reply makes no calls. */
 export async function converse(models: readonly Model[], opening: readonly Message[]) {

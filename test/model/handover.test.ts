@@ -5,6 +5,7 @@ import {
   ask,
   converse,
   gpt51,
+  gpt52,
   opus,
   ownBytes,
   qwen,
@@ -26,16 +27,26 @@ test.each<[string, Open, Open]>([
   ["a server of one's own to Anthropic and back", qwen, opus],
   ["OpenAI to a server of one's own and back", sol, qwen],
   ["a server of one's own to OpenAI and back", qwen, sol],
-  ["the vendor's own patch tool to a grammar and back", gpt51, sol],
-  ["a grammar to the vendor's own patch tool and back", sol, gpt51],
-  ["the vendor's own patch tool to Anthropic and back", gpt51, opus],
+  ["the vendor's own patch and shell tools to others and back", gpt51, sol],
+  ["other tools to the vendor's own and back", sol, gpt51],
+  ["the vendor's own patch and shell tools to Anthropic and back", gpt51, opus],
+  ["Anthropic to the vendor's own patch and shell tools and back", opus, gpt51],
+  ["the vendor's own patch and shell tools to a server of one's own and back", gpt51, qwen],
+  ["a server of one's own to the vendor's own patch and shell tools and back", qwen, gpt51],
+  ["one GPT with the vendor's own shell to another and back", gpt51, gpt52],
   ["one Claude to another and back", opus, sonnet],
   ["one GPT to another and back", sol, terra],
 ])("a transcript is handed over in the middle of tool use: %s", async (_, first, second) => {
   const turns: readonly Turn[] = [
     work[0] ?? never(),
     work[1] ?? never(),
-    { ...work[0], thinking: "Once more." },
+    {
+      thinking: "Once more.",
+      do: [
+        { do: "commands", commands: ["make", "make test"], timeoutMs: 90_000, outputLengthMax: 4_096 },
+        { do: "shell", command: "ls" },
+      ],
+    },
     { text: "Fixed." },
   ];
   await using models = await startScript(turns);

@@ -50,7 +50,14 @@ const FACTS: ModelFacts = {
   prices: { input: 1, cachedRead: 0.1, cacheWrite: 1.25, output: 5 },
   pricesSource: "made up for tests",
   editing: "replace",
-  quirks: { thinks: false, efforts: [], patchTool: "function", breakpoints: false, images: null },
+  quirks: {
+    thinks: false,
+    efforts: [],
+    patchTool: "function",
+    shellTool: "function",
+    breakpoints: false,
+    images: null,
+  },
 };
 
 const USAGE: Usage = { input: 100, cachedRead: 0, cacheWrite: 0, output: 10, reasoning: 0 };
