@@ -130,7 +130,7 @@ export class EngineContainer {
   /** Input and output of process 1. Its input ends with the connection. */
   async attach(): Promise<Duplex> {
     const options = { stream: true, stdin: true, stdout: true, stderr: true, hijack: true };
-    return asDuplex(await ask("attach", this.#container.attach(options)));
+    return connect("attach", (abortSignal) => this.#container.attach({ ...options, abortSignal }));
   }
 
   async start(): Promise<void> {
@@ -155,7 +155,8 @@ export class EngineContainer {
     const output = { AttachStdout: true, AttachStderr: true };
     const plan = { Cmd: [...argv], Env: [...environment], User: user, WorkingDir: "/", ...output };
     const exec = await ask("exec", this.#container.exec(plan));
-    return new EngineExec(exec, asDuplex(await ask("exec", exec.start({ hijack: true, stdin: false }))));
+    const options = { hijack: true, stdin: false };
+    return new EngineExec(exec, await connect("exec", (abortSignal) => exec.start({ ...options, abortSignal })));
   }
 
   /** SIGKILL for process 1. */
@@ -190,9 +191,17 @@ export class EngineExec {
   }
 }
 
-function asDuplex(stream: unknown): Duplex {
-  if (stream instanceof Duplex) return stream;
-  throw new Error("The container engine did not open a connection both ways.");
+/** The client keeps a connection whose request was refused, and with it the process alive, unless it is told that nobody waits. */
+async function connect(what: string, open: (signal: AbortSignal) => Promise<unknown>): Promise<Duplex> {
+  const refused = new AbortController();
+  try {
+    const stream = await ask(what, open(refused.signal));
+    if (stream instanceof Duplex) return stream;
+    throw new Error("The container engine did not open a connection both ways.");
+  } catch (error) {
+    refused.abort();
+    throw error;
+  }
 }
 
 /** 404 is gone, 409 is going or ended already; podman says 500 where it goes meanwhile. */
@@ -200,8 +209,7 @@ async function orWhenGone<T, U>(answer: Promise<T>, instead: U): Promise<T | U> 
   try {
     return await answer;
   } catch (error) {
-    const isGone = [404, 409].includes(statusOf(error)) || /no such container/.test(String(error));
-    if (isGone) return instead;
+    if ([404, 409].includes(statusOf(error)) || /no such container/.test(String(error))) return instead;
     throw error;
   }
 }
@@ -227,15 +235,12 @@ function readError(what: string, error: unknown): unknown {
     return new UserError(`The container engine cannot be reached. ${CONTAINER_REMEDIES.engine}`, { cause: error });
   }
   const said = error instanceof Error ? error.message.trim().slice(0, 1000) : "";
-  if (/[Uu]nknown runtime|unknown or invalid runtime|runtime .*not found/.test(said)) {
+  if (/[Uu]nknown runtime|unknown or invalid runtime|runtime .*not found/.test(said))
     return new UserError(`The container engine says: ${said}. ${CONTAINER_REMEDIES.runtime}`, { cause: error });
-  }
-  if (/\/bin\/bash.*no such file/.test(said)) {
+  if (/\/bin\/bash.*no such file/.test(said))
     return new UserError(`The sandbox image has no /bin/bash. ${CONTAINER_REMEDIES.programs}`, { cause: error });
-  }
-  if (/bind source path does not exist/.test(said)) {
+  if (/bind source path does not exist/.test(said))
     return new UserError(`The container engine says: ${said}. ${CONTAINER_REMEDIES.files}`, { cause: error });
-  }
   if (statusOf(error) === 0 && !(error instanceof Error && "code" in error)) return error;
   return new TransientError(`The container engine did not do as asked (${what}): ${said}`, { cause: error });
 }

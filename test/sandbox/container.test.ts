@@ -3,7 +3,8 @@ import { execa } from "execa";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chown, lstat, mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { json, text } from "node:stream/consumers";
@@ -302,4 +303,33 @@ describe.skipIf(typeof opened === "string")(suite, () => {
     const chosen = { sandboxDriver: "container", sandboxTools: [], sandboxContainer: settings } as const;
     expect(openSandbox(chosen).driver).toBe("container");
   });
+});
+
+test("a connection that an engine refuses and leaves open is closed", async () => {
+  await using undo = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), "pullwright-refusing-"));
+  undo.defer(() => rm(dir, { recursive: true, force: true }));
+  // As podman's service does: it answers before the request has ended, and waits for its end.
+  const refusing = createServer((asked, response) => {
+    const isMade = asked.url?.includes("/containers/create") ?? false;
+    response.writeHead(isMade ? 201 : 409, { "Content-Type": "application/json" });
+    response.end(JSON.stringify(isMade ? { Id: "made" } : { message: "refused" }));
+  });
+  const open = new Set<Socket>();
+  refusing.on("connection", (socket: Socket) => {
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
+  });
+  undo.defer(() => {
+    refusing.closeAllConnections();
+    refusing.close();
+  });
+  refusing.listen(join(dir, "sock"));
+  await once(refusing, "listening");
+  const parts = { ...settings, labels: {}, binds: [], volumes: [], limits: LIMITS, seccomp: "unconfined" };
+  const facts = { isRootless: false, limitsMemory: true, cpus: 1, userProcessesMax: 256 };
+  const plan = planContainer({ ...parts, ...facts, keeper: "65534:65534" });
+  const container = await (await Engine.open(join(dir, "sock"))).create(plan);
+  for (let i = 0; i < 3; i++) await expect(container.attach()).rejects.toThrow("refused");
+  await vi.waitFor(() => expect(open.size).toBe(0));
 });
