@@ -139,8 +139,7 @@ export class EngineContainer {
 
   /** Resolves when process 1 has ended, and with it everything inside: its exit status, null when the engine cannot say. */
   async exited(): Promise<number | null> {
-    const wait = this.#container.wait({ condition: "next-exit" });
-    return await wait.then(
+    return await this.#container.wait({ condition: "next-exit" }).then(
       (said) => Exited.parse(said).StatusCode,
       () => null, // Gone, or the engine is.
     );
