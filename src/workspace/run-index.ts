@@ -43,6 +43,19 @@ export async function readKnown({ place, memory }: Indexed, signal: AbortSignal)
   return (memory.known = { files, folders, submodules });
 }
 
+/** Writes an index ahead as this file's functions would with the first change; its bulk goes into the git directory (`SHARED_INDEX`). */
+export async function splitIndex(place: GitPlace, signal: AbortSignal): Promise<void> {
+  await gitPipe(place, ["update-index", ...VERSION, "--split-index"], { settings: SETTINGS, signal });
+}
+
+/** Writes an index as git does of itself, for everyone to read. */
+export async function joinIndex(place: GitPlace, signal: AbortSignal): Promise<void> {
+  await gitPipe(place, ["update-index", "--no-split-index", "--index-version", "2", "--refresh", "-q"], { signal });
+}
+
+/** What a split index goes by: gitrepository-layout(5). */
+export const SHARED_INDEX = /^sharedindex\.[0-9a-f]+$/;
+
 /** Tracked files that may have been changed or removed, by what the index says of them. No folder may stand where it has a file. */
 export async function listChanged({ place }: Pick<Indexed, "place">, signal: AbortSignal): Promise<readonly string[]> {
   const args = ["diff-files", "-z", "--name-only", "--ignore-submodules=all"];

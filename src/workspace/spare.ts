@@ -2,7 +2,7 @@
  * A checkout that waits for the next run where no overlay can be mounted: a run takes it by a rename, and another is written while that
  * run works. Only the host has written into it, so all that a run has to do is what differs.
  */
-import { copyFile, lchown, lstat, mkdir, open, readFile, rename, rmdir, writeFile } from "node:fs/promises";
+import { copyFile, lchown, lstat, mkdir, open, readdir, readFile, rename, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tryExclusive } from "../file-lock.ts";
 import { changeOwner, pickUid } from "../sandbox/owner.ts";
@@ -14,6 +14,7 @@ import { copyHistory } from "./history.ts";
 import type { Mirror } from "./mirror.ts";
 import { giveTo } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
+import { joinIndex, SHARED_INDEX, splitIndex } from "./run-index.ts";
 import { makeSparse } from "./sparse.ts";
 import { makeStore, showHistory } from "./stores.ts";
 import { DRIFT_FILES_MAX, FILES_MIN, settleIndex, warmDirOf } from "./warm.ts";
@@ -59,7 +60,8 @@ export async function takeSpare(wanted: Wanted, runDir: string, signal: AbortSig
   if (changed === null || changed.length > DRIFT_FILES_MAX) return false;
   await rmdir(treeDir);
   await rename(join(taken, "tree"), treeDir);
-  await rename(join(taken, "index"), indexOf(place));
+  await moveShared(taken, place.gitDir);
+  await rename(join(taken, (await isThere(join(taken, SPLIT))) ? SPLIT : "index"), indexOf(place));
   const owner = process.getuid?.() === 0 ? (await lstat(treeDir)).uid : null;
   if (commit === sha) return owner;
   await gitPipe(place, ["read-tree", "-m", "-u", commit, sha], { signal });
@@ -67,8 +69,8 @@ export async function takeSpare(wanted: Wanted, runDir: string, signal: AbortSig
   if (owner !== null) {
     await giveTo(treeDir, { uid: owner, gid: owner }, changed);
     await changeOwner(join(treeDir, ".git"), { uid: owner, gid: owner });
-    await gitPipe(place, ["update-index", "--refresh", "-q"], { signal });
   }
+  await joinIndex(place, signal);
   await showIndex({ place, treeDir }, owner);
   return owner;
 }
@@ -91,6 +93,9 @@ export async function prepareSpare({ mirror, sha }: Pick<Wanted, "mirror" | "sha
     const owner = await writeCheckout({ mirror, sha, place, treeDir }, signal);
     await settleIndex(place.indexFile, signal);
     await showIndex({ place, treeDir }, owner);
+    await copyFile(place.indexFile, join(fresh, SPLIT));
+    await splitIndex({ ...place, indexFile: join(fresh, SPLIT) }, signal);
+    await moveShared(place.gitDir, fresh);
     await removeTree(place.gitDir);
     await writeFile(join(fresh, "commit"), sha);
     await rename(fresh, join(dir, "spare"));
@@ -99,9 +104,9 @@ export async function prepareSpare({ mirror, sha }: Pick<Wanted, "mirror" | "sha
   }
 }
 
-/** Whether the tree that the index stands for is worth a copy that waits. */
-export async function deservesSpare(place: GitPlace, filesMin = FILES_MIN): Promise<boolean> {
-  await using index = await open(indexOf(place));
+/** Whether a tree is worth a copy that waits. Before sandboxed code has seen it: the visible index is read, since ours may be split. */
+export async function deservesSpare(treeDir: string, filesMin = FILES_MIN): Promise<boolean> {
+  await using index = await open(join(treeDir, ".git/index"));
   const { buffer } = await index.read(Buffer.alloc(INDEX_HEAD_BYTES), 0, INDEX_HEAD_BYTES, 0);
   const files = buffer.readUInt32BE(INDEX_COUNT_AT);
   return files >= filesMin;
@@ -110,6 +115,13 @@ export async function deservesSpare(place: GitPlace, filesMin = FILES_MIN): Prom
 /** Where an index says how many entries it has: gitformat-index(5). */
 const INDEX_COUNT_AT = 8;
 const INDEX_HEAD_BYTES = 12;
+
+/** Beside the whole one, which workers of an earlier version take. */
+const SPLIT = "split-index";
+
+async function moveShared(from: string, to: string): Promise<void> {
+  for (const name of await readdir(from)) if (SHARED_INDEX.test(name)) await rename(join(from, name), join(to, name));
+}
 
 function indexOf(place: GitPlace): string {
   return place.indexFile ?? join(place.gitDir, "index");

@@ -147,7 +147,7 @@ export class Workspace implements AsyncDisposable {
     if (isWorthIt && (await this.#showWarm(signal))) return;
     const owner = await takeSpare(wanted, this.#dir, signal);
     this.#owner = owner === false ? await writeCheckout(wanted, signal) : owner;
-    if (await deservesSpare(this.place, spareFilesMin)) this.#preparing = this.#prepareNext(wanted);
+    if (await deservesSpare(this.treeDir, spareFilesMin)) this.#preparing = this.#prepareNext(wanted);
   }
 
   /** A copy that cannot be written, or is stopped with the run, is no loss. */

@@ -1,12 +1,12 @@
 /** Checkouts that wait for a run where no overlay is mounted. */
 import { execa } from "execa";
 import { existsSync } from "node:fs";
-import { lstat, mkdir, rename, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { restoreCheckpoint, takeCheckpoint } from "../../src/workspace/checkpoint.ts";
 import { listChanges, snapshot } from "../../src/workspace/snapshot.ts";
-import { prepareSpare } from "../../src/workspace/spare.ts";
+import { deservesSpare, prepareSpare } from "../../src/workspace/spare.ts";
 import { Workspace } from "../../src/workspace/workspace.ts";
 import { GIT_ENV, openRepository, type TestRepository } from "./repository.ts";
 import { readWholeTree } from "./whole-tree.ts";
@@ -37,6 +37,7 @@ test("a waiting checkout is moved to one run, and the next one writes its own", 
   await using second = await openOn(repository, 0);
   expect((await lstat(join(first.treeDir, "a.txt"))).ino).toBe(ino);
   expect(existsSync(join(repository.dir, "mirror.warm/spare"))).toBe(false);
+  expect(await deservesSpare(first.treeDir, 4)).toBe(true);
   for (const workspace of [first, second]) {
     expect(await inside(workspace, "status", "--porcelain")).toBe("");
     expect(await inside(workspace, "log", "--format=%s")).toBe("commit 1");
@@ -61,6 +62,17 @@ test("what the base has moved on by is written into it, for its owner", async ()
   expect(await inside(moved, "log", "--format=%s")).toBe("commit 2\ncommit 1");
   const tree = await snapshot(moved, signal);
   expect(await listChanges(moved.place, moved.baseSha, tree)).toEqual([]);
+});
+
+test("one that an earlier version made is taken as well, and one that this version made has what that one takes", async () => {
+  await using repository = await openRepository(FIRST);
+  await prepare(repository, 0);
+  const spare = join(repository.dir, "mirror.warm/spare");
+  for (const name of await readdir(spare)) if (/split|shared/.test(name)) await rm(join(spare, name));
+  await using workspace = await openOn(repository, 0);
+  expect(existsSync(spare)).toBe(false);
+  expect(await inside(workspace, "status", "--porcelain")).toBe("");
+  expect(await listChanges(workspace.place, workspace.baseSha, await snapshot(workspace, signal))).toEqual([]);
 });
 
 test("one of a commit that the mirror no longer has is thrown away", async () => {
