@@ -45,7 +45,8 @@ export async function readKnown({ place, memory }: Indexed, signal: AbortSignal)
 
 /** Writes an index ahead as this file's functions would with the first change; its bulk goes into the git directory (`SHARED_INDEX`). */
 export async function splitIndex(place: GitPlace, signal: AbortSignal): Promise<void> {
-  await gitPipe(place, ["update-index", ...VERSION, "--split-index"], { settings: SETTINGS, signal });
+  await gitPipe(place, ["update-index", ...VERSION], { signal }); // What changes the version is written whole.
+  await gitPipe(place, ["update-index", "--split-index"], { settings: SETTINGS, signal });
 }
 
 /** Writes an index as git does of itself, for everyone to read. */

@@ -5,8 +5,15 @@ import { lstat, readdir } from "node:fs/promises";
 export type Entry = { readonly name: string; readonly kind: "folder" | "file" | "link" | "other" };
 
 export function toPath(dir: string, path: string): Buffer {
-  return Buffer.concat([Buffer.from(`${dir}/`), Buffer.from(path, "latin1")]);
+  return Buffer.from(`${toLatin1(dir)}/${path}`, "latin1");
 }
+
+/** The bytes of a name that is UTF-8, a character each. */
+function toLatin1(text: string): string {
+  return ASCII.test(text) ? text : Buffer.from(text).toString("latin1");
+}
+
+const ASCII = /^[\x00-\x7f]*$/;
 
 export function joinPath(folder: string, name: string): string {
   return folder === "" ? name : `${folder}/${name}`;

@@ -37,6 +37,7 @@ test("a waiting checkout is moved to one run, and the next one writes its own", 
   await using second = await openOn(repository, 0);
   expect((await lstat(join(first.treeDir, "a.txt"))).ino).toBe(ino);
   expect(existsSync(join(repository.dir, "mirror.warm/spare"))).toBe(false);
+  expect((await readdir(first.gitDir)).filter((name) => name.startsWith("sharedindex."))).toHaveLength(1);
   expect(await deservesSpare(first.treeDir, 4)).toBe(true);
   for (const workspace of [first, second]) {
     expect(await inside(workspace, "status", "--porcelain")).toBe("");
