@@ -1,9 +1,8 @@
 /** Whether the agent can look at pages: a browser in the sandbox that starts there. None is no fault. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { SANDBOX_LIMITS } from "../sandbox/limits.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
+import { makeStateFolder } from "../sandbox/state-folder.ts";
 import { findBrowser } from "../tools/find-browser.ts";
 import type { Diagnosis } from "./doctor.ts";
 
@@ -13,7 +12,7 @@ const HINT = "none, so the agent cannot look at pages; apt-get install chromium-
 /** To be called only where commands can be isolated. */
 export async function diagnoseBrowser(sandbox: Sandbox): Promise<Diagnosis> {
   await using undo = new AsyncDisposableStack();
-  const workspaceDir = await mkdtemp(join(tmpdir(), "pullwright-doctor-"));
+  const workspaceDir = await makeStateFolder();
   undo.defer(() => rm(workspaceDir, { recursive: true, force: true }));
   const opening = { workspaceDir, readOnlyPaths: [], isReadOnly: true, limits: SANDBOX_LIMITS };
   const session = undo.use(await sandbox.open(opening));

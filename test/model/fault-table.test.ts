@@ -28,7 +28,7 @@ afterAll(() => clouds[Symbol.asyncDispose]());
 
 const signal = new AbortController().signal;
 /** Long enough for a slow machine's first event, short enough to wait for thrice. */
-const STALL_MS = 700;
+const STALL_MS = 2_000;
 
 describe.each(Object.keys(adapters).filter(isWire))("%s", (wire) => {
   test.each(faultTable.filter(({ not = [] }) => !not.includes(wire)))("$name", async (row) => {

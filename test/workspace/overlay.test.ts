@@ -145,10 +145,10 @@ test("what a command writes into an overlay is counted, deleted files among it, 
   const inside = new TestSession(treeDir, session);
   const wrote = async (script: string) => (await inside.bash(script)).exit;
   expect(await wrote("echo new >many/0.txt; fallocate -l 16M a; sleep 3")).toMatchObject({ kind: "exited" });
-  expect(await wrote("exec 3>b; rm b; fallocate -l 24M /proc/self/fd/3; sleep 4")).toMatchObject({
+  expect(await wrote("exec 3>b; rm b; fallocate -l 24M /proc/self/fd/3; sleep 30")).toMatchObject({
     kind: "disk-limit",
   });
-  expect(await wrote("rm a; for i in $(seq 120); do : >many/new-$i; done; sleep 4")).toMatchObject({
+  expect(await wrote("rm a; for i in $(seq 120); do : >many/new-$i; done; sleep 30")).toMatchObject({
     kind: "disk-limit",
   });
 });
