@@ -82,5 +82,5 @@ test.each(ROWS)(
     const last = JSON.stringify(world.models.requests.at(-1)?.body);
     expect(last).toContain(`${SUMMARY_HEAD}\\n\\n${SUMMARY}`);
   },
-  60_000,
+  180_000,
 );
