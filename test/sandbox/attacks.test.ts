@@ -29,13 +29,13 @@ const users = isRoot
 const engine = await openTestEngine();
 afterAll(() => (typeof engine === "string" ? undefined : engine[Symbol.asyncDispose]()));
 
-test.each(users)("as $user the sandbox holds against every attack", { timeout: 400_000 }, async ({ prefix }) => {
+test.each(users)("as $user the sandbox holds against every attack", { timeout: 600_000 }, async ({ prefix }) => {
   await holdAgainstAll(prefix, { PULLWRIGHT_SANDBOX: "bubblewrap" });
 });
 
 test.each(users)(
   `as $user a container holds against every attack${typeof engine === "string" ? `: ${engine}` : ""}`,
-  { timeout: 400_000, skip: typeof engine === "string" },
+  { timeout: 600_000, skip: typeof engine === "string" },
   async ({ prefix }) => {
     if (typeof engine === "string") return;
     const { image, socketPath } = engine.settings;

@@ -23,7 +23,7 @@ export const ATTACKS: readonly Attack[] = [
   ...SURVIVOR_ATTACKS,
 ];
 
-const TIMEOUT_MS = 40_000;
+const TIMEOUT_MS = 120_000;
 /** Attacks that fill disks and memory would blame each other. */
 const AT_ONCE = 2;
 
