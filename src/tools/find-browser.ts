@@ -24,8 +24,9 @@ const SCRIPT_BYTES_MAX = 64 * 1024;
  */
 export function findBrowserOnce({ driver }: Pick<Sandbox, "driver">, tools: readonly string[]): FindBrowser {
   const look: FindBrowser = async (session, signal) => {
-    const path = driver === "bubblewrap" ? await findHostBrowser() : null;
-    return path !== null || (driver === "bubblewrap" && tools.length === 0) ? path : await findBrowser(session, signal);
+    if (driver !== "bubblewrap") return await findBrowser(session, signal);
+    const path = await findHostBrowser();
+    return path === null && tools.length > 0 ? await findBrowser(session, signal) : path;
   };
   let found: string | null | undefined;
   return async (session, signal) => (found === undefined ? (found = await look(session, signal)) : found);

@@ -29,34 +29,45 @@ async function readEntries(path: string): Promise<readonly JournalEntry[]> {
   return lines.map((line): RecordedEntry => JSON.parse(line)).map(({ entry }) => entry);
 }
 
-test("a local run has what its set-up made, runs it once for the same inputs, and gives it no secret", async () => {
+/** A checkout with this settings file, and a run in it that reaches the stand-in and nothing else of the machine. */
+async function openLocal(settings: string, script: Script, more: Readonly<Record<string, string>> = {}) {
   await using undo = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "pw-local-"));
   undo.defer(() => rm(dir, { recursive: true, force: true }));
   const work = join(dir, "work");
   await mkdir(join(work, ".github"), { recursive: true });
-  const setup = "mkdir -p deps; env | grep REGISTRY_TOKEN >deps/leak || true; echo made >>deps/x";
-  await writeFile(join(work, ".github/agent.yml"), `setup: '${setup}'\n`);
-  await writeFile(join(work, ".gitignore"), "deps\n");
+  await writeFile(join(work, ".github/agent.yml"), settings);
   const git = (...args: string[]) => execa("git", args, { cwd: work, env: GIT_ENV, extendEnv: false });
   await git("init", "--quiet");
-  await git("add", "--all");
-  await git("commit", "--quiet", "-m", "start");
   const models = undo.use(await startModels({ script }));
   const env = {
     ...{ PATH: process.env["PATH"] ?? "", HOME: dir, PULLWRIGHT_DATA: join(dir, "data") },
     ...{ ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl },
-    ...{ PULLWRIGHT_SETUP_ENV: "REGISTRY_TOKEN", REGISTRY_TOKEN: SECRET },
+    ...more,
   };
+  /** Looks around; resolves to how the command ended and to the newest journal. */
+  const run = async () => {
+    const ended = await execa(BIN, ["run", "look around"], { cwd: work, env, extendEnv: false, reject: false });
+    const journals = (await readdir(join(dir, "data/local"))).filter((name) => name.endsWith(".jsonl"));
+    const [newest = ""] = journals.toSorted().reverse();
+    return { ended, entries: await readEntries(join(dir, "data/local", newest)) };
+  };
+  const kept = undo.move();
+  return { work, git, run, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+test("a local run has what its set-up made, runs it once for the same inputs, and gives it no secret", async () => {
+  const setup = "mkdir -p deps; env | grep REGISTRY_TOKEN >deps/leak || true; echo made >>deps/x";
+  const secret = { PULLWRIGHT_SETUP_ENV: "REGISTRY_TOKEN", REGISTRY_TOKEN: SECRET };
+  await using local = await openLocal(`setup: '${setup}'\n`, script, secret);
+  const { work, git } = local;
+  await writeFile(join(work, ".gitignore"), "deps\n");
+  await git("add", "--all");
+  await git("commit", "--quiet", "-m", "start");
   const told: unknown[] = [];
   for (const isCached of [false, true]) {
-    const ended = await execa(BIN, ["run", "look around"], { cwd: work, env, extendEnv: false, reject: false });
+    const { ended, entries } = await local.run();
     expect([ended.exitCode, ended.stderr]).toEqual([0, expect.not.stringContaining("Error")]);
-    const [newest = ""] = (await readdir(join(dir, "data/local")))
-      .filter((name) => name.endsWith(".jsonl"))
-      .toSorted()
-      .reverse();
-    const entries = await readEntries(join(dir, "data/local", newest));
     const setUps = entries.flatMap((entry) => (entry.kind === "set-up-finished" ? [entry.isCached] : []));
     const seen = entries.flatMap((entry) => (entry.kind === "tool-observed" ? [entry.observation.text] : []))[0];
     const brief = entries.flatMap((entry) => (entry.kind === "briefed" ? [entry.brief] : []))[0];
@@ -69,25 +80,14 @@ test("a local run has what its set-up made, runs it once for the same inputs, an
 }, 120_000);
 
 test("a local run's commands reach the hosts of the settings file and no others, and it says so", async () => {
-  await using undo = new AsyncDisposableStack();
-  const dir = await mkdtemp(join(tmpdir(), "pw-local-"));
-  undo.defer(() => rm(dir, { recursive: true, force: true }));
-  const work = join(dir, "work");
-  await mkdir(join(work, ".github"), { recursive: true });
-  await writeFile(join(work, ".github/agent.yml"), "network: { agent: [named.invalid] }\n");
-  await execa("git", ["init", "--quiet"], { cwd: work, env: GIT_ENV, extendEnv: false });
   const ask = "git ls-remote http://named.invalid/x; git ls-remote http://other.invalid/x";
   const report = { do: "call", tool: "report", input: { title: "Nothing", summary: "Nothing." } } as const;
   const turns = [{ do: [{ do: "shell", command: ask } as const] }, { do: [report] }];
-  const models = undo.use(await startModels({ script: { conversations: [{ name: "asks", turns }] } }));
-  const env = {
-    ...{ PATH: process.env["PATH"] ?? "", HOME: dir, PULLWRIGHT_DATA: join(dir, "data") },
-    ...{ ANTHROPIC_API_KEY: "sk-ant-test", ANTHROPIC_BASE_URL: models.anthropicBaseUrl },
-  };
-  const ended = await execa(BIN, ["run", "look around"], { cwd: work, env, extendEnv: false, reject: false });
+  await using local = await openLocal("network: { agent: [named.invalid] }\n", {
+    conversations: [{ name: "asks", turns }],
+  });
+  const { ended, entries } = await local.run();
   expect(ended.exitCode, ended.stderr).toBe(0);
-  const [journal = ""] = (await readdir(join(dir, "data/local"))).filter((name) => name.endsWith(".jsonl"));
-  const entries = await readEntries(join(dir, "data/local", journal));
   const decisions = entries.flatMap((entry) =>
     entry.kind === "egress" ? [`${entry.phase} ${entry.host} ${entry.why}`] : [],
   );

@@ -1,6 +1,7 @@
 /** A Model for tests and demos: plays given replies in order and writes down what it was asked. */
 import type { ToolCall, Usage } from "../../src/journal.ts";
 import { ModelError, type Model, type ModelFacts, type ModelReply, type ModelRequest } from "../../src/model/model.ts";
+import { PLAIN_QUIRKS } from "../../src/model/quirks.ts";
 
 /** A ModelError is thrown once for its turn; what follows in the list is the next try of the same turn. */
 export type ScriptStep = ModelReply | ModelError;
@@ -50,14 +51,7 @@ const FACTS: ModelFacts = {
   prices: { input: 1, cachedRead: 0.1, cacheWrite: 1.25, output: 5 },
   pricesSource: "made up for tests",
   editing: "replace",
-  quirks: {
-    thinks: false,
-    efforts: [],
-    patchTool: "function",
-    shellTool: "function",
-    breakpoints: false,
-    images: null,
-  },
+  quirks: PLAIN_QUIRKS,
 };
 
 const USAGE: Usage = { input: 100, cachedRead: 0, cacheWrite: 0, output: 10, reasoning: 0 };
