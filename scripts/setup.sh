@@ -97,6 +97,7 @@ fi
 if [ "${1:-}" = --with-browser ] || [ -n "${CI:-}" ]; then
   install_for_tests chromium-headless-shell chromium-headless-shell "browser for screenshots"
 fi
+if [ -n "${CI:-}" ]; then install_for_tests git-lfs git-lfs "Git LFS"; fi
 
 install_modules
 version=$(node_modules/.bin/node --version 2>/dev/null) || fail "node_modules/.bin/node does not run; delete node_modules and try again"

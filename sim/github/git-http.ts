@@ -47,7 +47,7 @@ export async function answerGit(
   git: GitRequest,
   { request, response, finish }: { request: IncomingMessage; response: ServerResponse; finish: () => void },
 ): Promise<Actor> {
-  const entered = enter(sim, git, request.headers.authorization);
+  const entered = enterGit(sim, git, request.headers.authorization);
   if (entered.kind === "refused") {
     response.writeHead(entered.status, {
       "content-type": "text/plain",
@@ -79,7 +79,8 @@ type Entered =
   | { readonly kind: "entered"; readonly repo: Repo; readonly actor: Actor }
   | { readonly kind: "refused"; readonly status: number; readonly message: string; readonly location?: string };
 
-function enter(sim: Sim, git: GitRequest, authorization: string | undefined): Entered {
+/** Who asks, and for which repository; else how github.com refuses. */
+export function enterGit(sim: Sim, git: GitRequest, authorization: string | undefined): Entered {
   try {
     const actor = readActor(sim, authorization);
     const repo = sim.repo(git.owner, git.name);

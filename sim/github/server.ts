@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { nameOf, readActor, type Actor } from "./auth.ts";
 import type { Failures } from "./failures.ts";
 import { answerGit, readGitRequest } from "./git-http.ts";
+import { answerLfs } from "./lfs-http.ts";
 import { GitHubError, notFound, type Reply } from "./reply.ts";
 import { createRouter, type Router } from "./router.ts";
 import { appRoutes } from "./routes/app.ts";
@@ -92,6 +93,8 @@ async function answer(server: Server, exchange: Exchange): Promise<void> {
     log(response.statusCode, nameOf(server.sim, actor));
     return;
   }
+  const asker = await answerLfs(server.sim, exchange);
+  if (asker) return void log(response.statusCode, nameOf(server.sim, asker));
   const { reply, actor } = await answerApi(server, { method, url, request });
   const name = actor ? nameOf(server.sim, actor) : "anonymous";
   log(failure?.status ?? reply.status, name);

@@ -6,6 +6,8 @@ import { TransientError, UserError } from "../failure.ts";
 import type { GitAccess, PushFacts, Written } from "../forge/forge.ts";
 import type { Publication } from "../publication.ts";
 import { requireSafeRef } from "../workspace/git.ts";
+import { readObjects } from "../workspace/lfs-result.ts";
+import { LfsRefused, upload } from "../workspace/lfs-transfer.ts";
 import type { Mirror } from "../workspace/mirror.ts";
 import {
   fetchBranch,
@@ -35,6 +37,8 @@ export type Pushing = {
 
 /** Whoever pushes more often than this while we do is a machine, and will go on. */
 const TRIES_MAX = 4;
+/** Many large files on a slow line. */
+const UPLOAD_MS_MAX = 1_800_000;
 
 /** Resolves to the branch pushed (`ref`) and where to see the commit. Throws PushRefused with the reason, TransientError to be tried again. */
 export async function pushCommit(push: Push, pushing: Pushing): Promise<Written> {
@@ -42,10 +46,13 @@ export async function pushCommit(push: Push, pushing: Pushing): Promise<Written>
   const remote = { mirror: pushing.mirror, access: await openAccess(pushing, branch) };
   let record = pushing.earlier;
   let isCut = false;
+  let isComplete = false;
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const step = await orClosed(pushing, branch, () => nextStep(push, { ...pushing, remote, record }));
     if (step.kind === "done") return written(remote.access, step.branch, step.commit);
     if (step.kind === "moved") continue;
+    if (!isComplete) await orClosed(pushing, branch, () => sendObjects(push, { ...pushing, remote }));
+    isComplete = true;
     record = noteCommit(record, { branch: step.branch, commit: step.commit, work: push.commit });
     await pushing.intend(record);
     await pushing.assertCurrent();
@@ -61,6 +68,23 @@ export async function pushCommit(push: Push, pushing: Pushing): Promise<Written>
   if (isCut) throw new TransientError("GitHub broke off every push");
   throw new PushRefused({ kind: "moving", branch });
 }
+
+/** What of the commit Git LFS keeps: once it is there a branch may point to it. Sent again it changes nothing. */
+async function sendObjects({ commit, to }: Push, { assertCurrent, readFacts, remote }: Sending): Promise<void> {
+  const signal = AbortSignal.timeout(UPLOAD_MS_MAX);
+  const held = await readObjects({ gitDir: remote.mirror.gitDir, workTree: null }, commit, signal);
+  if (held === null) return;
+  await assertCurrent();
+  try {
+    await upload(remote.access, held, signal);
+  } catch (error) {
+    if (!(error instanceof LfsRefused)) throw error;
+    const closed = readClosedDoor(await readFacts(to.branch));
+    throw new PushRefused(closed ?? { kind: "lfs", status: error.status });
+  }
+}
+
+type Sending = Pick<Pushing, "assertCurrent" | "readFacts"> & { readonly remote: Remote };
 
 type Step =
   | { readonly kind: "done"; readonly branch: string; readonly commit: string }

@@ -24,6 +24,8 @@ export type Refusal =
   | { readonly kind: "read-only" }
   | { readonly kind: "workflows"; readonly paths: readonly string[] }
   | { readonly kind: "too-large"; readonly path: string; readonly bytes: number }
+  /** It did not take a file that Git LFS keeps, and answered with this status. */
+  | { readonly kind: "lfs"; readonly status: number }
   | {
       readonly kind: "protected";
       readonly branch: string;
@@ -122,6 +124,8 @@ function renderClass(refusal: Refusal): string {
       );
     case "too-large":
       return `Large file: GitHub takes no file above 100 MB, and ${code(refusal.path)} has ${megabytes(refusal.bytes)}.`;
+    case "lfs":
+      return `Git LFS: GitHub did not take the files of the change that Git LFS keeps (status ${refusal.status}), so nothing was pushed.`;
     case "protected":
       return `Protected branch: GitHub refused the push to ${code(refusal.branch)}, which ${renderProtection(refusal)}.`;
     case "unknown":
@@ -160,6 +164,8 @@ function renderAdvice(refusal: Refusal, isRescued: boolean): string {
       return "Apply the work yourself, or ask for it without those files.";
     case "too-large":
       return "Ask for it without that file, or with Git LFS.";
+    case "lfs":
+      return "Most often the account's budget for Git LFS is used up, or Git LFS is turned off: mend that and ask again, or ask for the work without those files.";
     case "protected":
       return isRescued
         ? "Open a pull request from there, or let me bypass the protection and ask again."

@@ -10,6 +10,7 @@ import type { TaskId } from "../task.ts";
 import { git } from "../workspace/git.ts";
 import { GitError } from "../workspace/git-command.ts";
 import { gitPipe } from "../workspace/git-pipe.ts";
+import { hasRef, objectsRef } from "../workspace/lfs-result.ts";
 import { hasCommit, type Mirror } from "../workspace/mirror.ts";
 import { readParent } from "./push-git.ts";
 
@@ -59,6 +60,8 @@ export async function restoreResult(shelf: ResultShelf, { mirror, commit }: Omit
   const pack = bundle.subarray(bundle.indexOf(HEADER_END) + HEADER_END.length);
   try {
     await gitPipe(placeOf(mirror), ["index-pack", "--stdin", "--fix-thin", "--strict"], { input: pack });
+    const [, objects, ref] = OBJECTS.exec(headerOf(bundle)) ?? [];
+    if (objects !== undefined && ref !== undefined) await git(placeOf(mirror), ["update-ref", ref, objects]);
   } catch (error) {
     if (error instanceof GitError) return false;
     throw error;
@@ -71,8 +74,14 @@ const HEADER_END = "\n\n";
 
 /** The reference under which a bundle of ours has its commit. */
 export function readBundleRef(bundle: Buffer): string {
-  const header = bundle.subarray(0, bundle.indexOf(HEADER_END)).toString();
-  return /^[0-9a-f]{40,64} (refs\/\S+)$/m.exec(header)?.[1] ?? "HEAD";
+  return /^[0-9a-f]{40,64} (refs\/pullwright\/result\/\S+)$/m.exec(headerOf(bundle))?.[1] ?? "HEAD";
+}
+
+/** What goes with the commit for Git LFS: lfs-result.ts. */
+const OBJECTS = /^([0-9a-f]{40,64}) (refs\/pullwright\/lfs\/[0-9a-f]{40,64})$/m;
+
+function headerOf(bundle: Buffer): string {
+  return bundle.subarray(0, bundle.indexOf(HEADER_END)).toString();
 }
 
 /** A bundle on this machine; null when it lies on another or was removed. */
@@ -104,9 +113,11 @@ async function writeBundle({ mirror, taskId, commit }: Work, file: string): Prom
   // A bundle takes references, no commits; another attempt may move ours meanwhile, and must not be taken for this one.
   const ref = `refs/pullwright/result/${taskId}-${commit}`;
   const place = placeOf(mirror);
+  const objects = objectsRef((await git(place, ["rev-parse", "--verify", `${commit}^{tree}`])).trim());
+  const refs = [ref, ...((await hasRef(place, objects)) ? [objects] : [])];
   await git(place, ["update-ref", ref, commit]);
   try {
-    await git(place, ["bundle", "create", "--quiet", file, ref, "--not", `${commit}^`]);
+    await git(place, ["bundle", "create", "--quiet", file, ...refs, "--not", `${commit}^`]);
   } finally {
     await git(place, ["update-ref", "-d", ref]);
   }

@@ -7,10 +7,16 @@ import type { RepoSettings } from "./repo-settings.ts";
 const NAMES_MAX = 20;
 const NAME_CHARS_MAX = 100;
 
+type Seen = {
+  readonly place: GitPlace;
+  readonly sha: string;
+  /** Files that are pointers although the settings ask for their objects; null when they do not. */
+  readonly missing: readonly string[] | null;
+};
+
 /** A section of the brief, "" when all is there. Submodules and LFS are read from the commit that is worked on, and only named. */
 export async function describeCheckout(
-  place: GitPlace,
-  sha: string,
+  { place, sha, missing }: Seen,
   { checkout }: Pick<RepoSettings, "checkout">,
 ): Promise<string> {
   const listed = await git(place, ["ls-tree", sha, "--", ".gitmodules", ".gitattributes"]);
@@ -24,9 +30,12 @@ export async function describeCheckout(
           `Of the folders only these are checked out: ${list(checkout.sparse)}. The rest is in git and stays as it is.`,
         ]),
     ...(modules.length === 0 ? [] : [checkout.submodules ? filled(modules) : empty(modules)]),
-    ...(patterns.length === 0
+    ...(patterns.length === 0 || missing !== null
       ? []
       : [`Git LFS keeps ${list(patterns)}: what is here are pointers of three lines. Leave them as they are.`]),
+    ...(missing === null || missing.length === 0
+      ? []
+      : [`Git LFS did not give ${list(missing)}: these are pointers of three lines. Leave them as they are.`]),
   ];
   if (notes.length === 0) return "";
   const lines = notes.map((note) => `- ${note}`).join("\n");

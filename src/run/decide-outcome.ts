@@ -15,6 +15,7 @@ import type { Sandbox, SandboxSession } from "../sandbox/sandbox.ts";
 import type { BudgetState } from "../policy/budget.ts";
 import type { RunLimits } from "../settings.ts";
 import type { Task } from "../task.ts";
+import { layObjects } from "../workspace/lfs-tree.ts";
 import { keepCommit } from "../workspace/mirror.ts";
 import { readDiffLines } from "../review/anchor.ts";
 import { selectFindings } from "../review/select.ts";
@@ -85,6 +86,9 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
     { mirror, sha: headSha, runsDir: parts.runsDir, sparse: settings.checkout.sparse },
     signal,
   );
+  const missing = settings.checkout.lfs
+    ? await layObjects(workspace, { mirror, access: await parts.reader.readAccess(task.repo) }, signal)
+    : null;
   const start = await openStart(parts, { checkout, workspace, isReview }, signal);
   const { treeDir, owner, layers } = workspace;
   const written = { owner, writtenDir: layers?.upperDir ?? null };
@@ -97,7 +101,7 @@ export async function decideOutcome(parts: DecideParts, about: About, signal: Ab
   await using session = await parts.sandbox.open({ ...opening, isReadOnly: isReview });
   await using readOnlySession = lazySession(() => parts.sandbox.open({ ...opening, isReadOnly: true }));
   const sessions = { session, readOnlySession };
-  const notes = await describeCheckout(workspace.place, headSha, settings);
+  const notes = await describeCheckout({ place: workspace.place, sha: headSha, missing }, settings);
   const installed = [notes, ready.brief].filter((section) => section !== "").join("\n\n");
   const desk = { ...about, workspace, ...sessions, settings, ledger, today, start, installed };
   const { worked, before } = await workTask(parts, desk, signal);

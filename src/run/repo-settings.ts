@@ -47,6 +47,8 @@ const RepoSettings = z.strictObject({
       sparse: z.array(folder).max(50).default([]),
       /** Got by the set-up in the sandbox, without credentials, from github.com and `network.setup`. */
       submodules: z.boolean().default(false),
+      /** Files that Git LFS keeps, instead of their pointers; got by the host from the forge. */
+      lfs: z.boolean().default(false),
     })
     .prefault({}),
   /** Each must be of a vendor the installation has a key for. */

@@ -137,6 +137,8 @@ export type SetUpFacts = {
   /** What runs it: driver, machine, tools. */
   readonly image: string;
   readonly secretNames: readonly string[];
+  /** Files that Git LFS keeps are there while it runs. */
+  readonly lfs?: true;
   readonly entries: readonly TreeEntry[];
 };
 

@@ -112,7 +112,7 @@ function secretsFor({ parts, checkout }: SetUpGround): Readonly<Record<string, s
 }
 
 async function readFacts(
-  { parts, checkout, repoId }: SetUpGround,
+  { parts, checkout, repoId, settings }: SetUpGround,
   secretNames: readonly string[],
   signal: AbortSignal,
 ) {
@@ -124,7 +124,8 @@ async function readFacts(
   });
   // A pull request's author chose what was run for it, so nobody else gets the result, not even with the same lockfile.
   const trust = checkout.pull === null ? "branch" : `pull ${checkout.pull.number}`;
-  return { trust, repoId, image: parts.image, secretNames, entries };
+  const lfs = settings.checkout.lfs ? ({ lfs: true } as const) : {};
+  return { trust, repoId, image: parts.image, secretNames, ...lfs, entries };
 }
 
 type Running = {

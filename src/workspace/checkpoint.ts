@@ -4,6 +4,7 @@
  */
 import { chmod, lstat, rmdir, unlink } from "node:fs/promises";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
+import { layAgain } from "./lfs-tree.ts";
 import { giveTo, ownerOf } from "./ownership.ts";
 import { recordTree } from "./record.ts";
 import { type Entries, takeEntries, writeFiles } from "./run-index.ts";
@@ -46,6 +47,7 @@ export async function restoreCheckpoint(
   await writeFiles(workspace, wanted.written, signal);
   for (const path of wanted.written) memory.recorded.set(path, null);
   await giveTo(treeDir, owner, wanted.written);
+  await layAgain(workspace, wanted.written, signal);
 }
 
 /** The objects that `previous` (or else the base) does not have. Empty when there are none. */

@@ -9,6 +9,7 @@ import { git, gitOverNetwork } from "./git.ts";
 import { GitError } from "./git-command.ts";
 import { evictMirrors, isThere } from "./evict.ts";
 import { gitPipe } from "./git-pipe.ts";
+import { hasRef, objectsRef } from "./lfs-result.ts";
 import { unmountBelow } from "./overlay.ts";
 import { rebuildMirror } from "./rebuild.ts";
 import { warmCheckout } from "./warm-checkout.ts";
@@ -189,9 +190,14 @@ export async function mergeBase(mirror: Mirror, a: string, b: string): Promise<s
   return (await git({ gitDir: mirror.gitDir, workTree: null }, ["merge-base", a, b])).trim();
 }
 
-/** Keeps a run's commit in the mirror, under a ref of its own, before anything is pushed: a failed push never loses work. */
+/**
+ * Keeps a run's commit in the mirror, under a ref of its own, before anything is pushed: a failed push never loses work. What of it
+ * Git LFS keeps comes along.
+ */
 export async function keepCommit(mirror: Mirror, fromGitDir: string, commit: string, taskId: string): Promise<void> {
-  await git({ gitDir: fromGitDir, workTree: null }, ["update-ref", "refs/heads/result", commit]);
+  const from = { gitDir: fromGitDir, workTree: null };
+  await git(from, ["update-ref", "refs/heads/result", commit]);
+  const objects = objectsRef((await git(from, ["rev-parse", "--verify", `${commit}^{tree}`])).trim());
   await git(
     { gitDir: mirror.gitDir, workTree: null },
     [
@@ -201,6 +207,7 @@ export async function keepCommit(mirror: Mirror, fromGitDir: string, commit: str
       "--no-write-fetch-head",
       `file://${fromGitDir}`,
       `+refs/heads/result:refs/pullwright/${taskId}`,
+      ...((await hasRef(from, objects)) ? [`+${objects}:${objects}`] : []),
     ],
     { allowsFile: true },
   );

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { splitNames } from "./git-pipe.ts";
 import type { GitPlace } from "./git-command.ts";
+import { layAgain, withoutLaid } from "./lfs-tree.ts";
 import { giveTo, ownerOf } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
 import { listChanged, readKnown, writeFiles } from "./run-index.ts";
@@ -21,12 +22,13 @@ const SEARCH_MS_MAX = 60_000;
 export async function putBackTracked(workspace: Workspace, signal: AbortSignal): Promise<readonly string[]> {
   const { treeDir, layers } = workspace;
   const owner = await ownerOf(treeDir);
-  const displaced = await findDisplaced(workspace, signal);
+  const displaced = await withoutLaid(workspace, await findDisplaced(workspace, signal));
   await writeFiles(workspace, displaced, signal);
-  const changed = layers === null ? await listChanged(workspace, signal) : [];
+  const changed = layers === null ? await withoutLaid(workspace, await listChanged(workspace, signal)) : [];
   await writeFiles(workspace, changed, signal);
   const names = [...displaced, ...changed];
   await giveTo(treeDir, owner, names);
+  await layAgain(workspace, names, signal);
   return names;
 }
 

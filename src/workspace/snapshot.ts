@@ -3,16 +3,22 @@ import type { FileChange } from "../outcome.ts";
 import { takeCheckpoint } from "./checkpoint.ts";
 import { git } from "./git.ts";
 import type { GitPlace } from "./git-command.ts";
+import { pointTree } from "./lfs-result.ts";
 import { refuseTraps } from "./traps.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** A diff longer than this (characters) is cut in what people and models read; the commit holds it all. */
 export const DIFF_CHARS_MAX = 200_000;
 
-/** Records the tree as it stands, ignored files left out. Refuses what must not leave a sandbox. Resolves to the tree's id. */
+/**
+ * Records the tree as it stands, ignored files left out, those that Git LFS keeps as pointers. Refuses what must not leave a sandbox.
+ * Resolves to the tree's id.
+ */
 export async function snapshot(workspace: Workspace, signal: AbortSignal): Promise<string> {
-  const { tree } = await takeCheckpoint(workspace, signal);
-  await refuseTraps(workspace.place, workspace.baseSha, tree, signal);
+  const { place, baseSha: base } = workspace;
+  const { tree: recorded } = await takeCheckpoint(workspace, signal);
+  const tree = await pointTree(place, { base, tree: recorded }, signal);
+  await refuseTraps(place, base, tree, signal);
   return tree;
 }
 

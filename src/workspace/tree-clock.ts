@@ -21,6 +21,9 @@ export type Stamp = {
   readonly changedMs: number;
 };
 
+/** Whoever waits so long after a change gets a stamp that holds. */
+export const STAMP_MS = SLACK_MS + 5;
+
 /** Of something that has stayed as `stats` say until `nowMs`. */
 export function stampOf({ dev, ino, ctimeMs }: Stats, nowMs: number): Stamp {
   return { device: dev, inode: ino, changedMs: ctimeMs < nowMs - SLACK_MS ? ctimeMs : Number.NaN };

@@ -16,6 +16,7 @@ import { overlayDirs, tryOverlay, unmountBelow } from "./overlay.ts";
 import { giveTo } from "./ownership.ts";
 import { removeTree } from "./remove-tree.ts";
 import { deservesSpare, prepareSpare, takeSpare, type Wanted, writeCheckout } from "./spare.ts";
+import type { LaidObject } from "./lfs-tree.ts";
 import { LOOSE_STAT, makeStore, showHistory } from "./stores.ts";
 import type { Known } from "./run-index.ts";
 import type { SeenFolder } from "./strange.ts";
@@ -52,6 +53,8 @@ export type TreeMemory = {
   readonly seen: Map<string, SeenFolder>;
   /** The index as a tree; null when it has changed since. */
   tree: string | null;
+  /** What stands in the tree for the pointers of Git LFS. */
+  readonly objects: Map<string, LaidObject>;
 };
 
 /** What is below the tree when it is an overlay. */
@@ -63,7 +66,13 @@ export class Workspace implements AsyncDisposable {
   /** Ours: objects and index of this run; borrows the mirror's objects. */
   readonly gitDir: string;
   readonly baseSha: string;
-  readonly memory: TreeMemory = { recorded: new Map(), known: null, seen: new Map(), tree: null };
+  readonly memory: TreeMemory = {
+    recorded: new Map(),
+    known: null,
+    seen: new Map(),
+    tree: null,
+    objects: new Map(),
+  };
   readonly #dir: string;
   readonly #opening: WorkspaceOpening;
   #lock: FileLock | null = null;

@@ -68,6 +68,7 @@ test("what the asker reads, for each class", async () => {
     { kind: "read-only" },
     { kind: "workflows", paths: [".github/workflows/ci.yml"] },
     { kind: "too-large", path: "model.bin", bytes: 123 * MB + 1 },
+    { kind: "lfs", status: 403 },
     { kind: "protected", branch, isProtected: true, rules: ["required_signatures", "update"] },
     { kind: "protected", branch, isProtected: false, rules: ["creation"] },
     { kind: "unknown", branch },

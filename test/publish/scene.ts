@@ -5,6 +5,7 @@ import { App, Octokit } from "octokit";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { GitHub } from "../../sim/github/github.ts";
+import type { GitAccess } from "../../src/forge/forge.ts";
 import { openForge } from "../../src/forge/github.ts";
 import type { Desk, PublicationLog } from "../../src/publish/perform.ts";
 import type { Ledgered } from "../../src/store/publications.ts";
@@ -40,6 +41,9 @@ export function memoryLog(): PublicationLog & { forget: (role: string) => void }
 
 export type Scene = AsyncDisposable & {
   readonly github: GitHub;
+  /** Goes with the scene. */
+  readonly dir: string;
+  readonly access: GitAccess;
   readonly task: Task;
   readonly mirror: Mirror;
   readonly log: ReturnType<typeof memoryLog>;
@@ -49,7 +53,10 @@ export type Scene = AsyncDisposable & {
   readonly commit: (files: Readonly<Record<string, string>>, from?: string) => Promise<string>;
 };
 
-export async function openScene({ isBlobless = false, content = { "a.txt": "one\n" } } = {}): Promise<Scene> {
+export async function openScene({
+  isBlobless = false,
+  content = { "a.txt": "one\n" },
+}: { readonly isBlobless?: boolean; readonly content?: Readonly<Record<string, string>> } = {}): Promise<Scene> {
   await using stack = new AsyncDisposableStack();
   const dir = await mkdtemp(join(tmpdir(), "pw-perform-"));
   stack.defer(() => rm(dir, { recursive: true, force: true }));
@@ -65,7 +72,7 @@ export async function openScene({ isBlobless = false, content = { "a.txt": "one\
   const log = memoryLog();
   const kept = stack.move();
   return {
-    ...{ github, task, mirror, log },
+    ...{ github, dir, access, task, mirror, log },
     desk: { writer, task, log, mirror, assertCurrent: async () => {} },
     fetch: async () => {
       using _again = await mirrors.fetch(task.repo, [], await reader.readAccess(task.repo), signal);

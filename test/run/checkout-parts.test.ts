@@ -89,7 +89,10 @@ test("what is not there is named in the brief, as data", async () => {
   );
   const place = { gitDir: repository.mirror.gitDir, workTree: null };
   const describe = async (commit: number, settings: string) =>
-    describeCheckout(place, repository.commits[commit] ?? "", await parseRepoSettings(settings));
+    describeCheckout(
+      { place, sha: repository.commits[commit] ?? "", missing: null },
+      await parseRepoSettings(settings),
+    );
   expect(await describe(0, "")).toBe("");
   const said = await describe(1, "checkout: { sparse: [packages/web] }");
   expect(said).toContain("Of the folders only these are checked out: `packages/web`.");

@@ -42,7 +42,7 @@ test("guidance is read at the base commit and cut at 32 KiB, which is said", asy
 test("repository settings have defaults", async () => {
   expect(await parseRepoSettings("")).toEqual({
     checks: [],
-    checkout: { sparse: [], submodules: false },
+    checkout: { sparse: [], submodules: false, lfs: false },
     models: {},
     second_opinion: { enabled: true, tests: false },
     limits: {},
