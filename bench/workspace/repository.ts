@@ -53,3 +53,8 @@ function change(file: number, commit: number): string {
   const text = `${lines.join("\n")}\n`;
   return `M 100644 inline ${pathOf(file)}\ndata ${text.length}\n${text}\n`;
 }
+
+if (import.meta.main) {
+  const [gitDir = "", files, commits] = process.argv.slice(2);
+  await makeRepository(gitDir, { files: Number(files), commits: Number(commits) });
+}

@@ -1,6 +1,6 @@
 /** Whose the files of a tree are: as root, what the host writes into it must become the sandbox user's. */
 import { lchown, lstat } from "node:fs/promises";
-import { toPath } from "./walk.ts";
+import { toPath, type TreePath } from "./walk.ts";
 
 type Owner = { readonly uid: number; readonly gid: number };
 
@@ -21,7 +21,7 @@ export async function giveTo(treeDir: string, owner: Owner, paths: readonly stri
   for (const path of all) await give(toPath(treeDir, path), owner);
 }
 
-async function give(path: Buffer, { uid, gid }: Owner): Promise<void> {
+async function give(path: TreePath, { uid, gid }: Owner): Promise<void> {
   try {
     const before = await lstat(path);
     // Only when it must be: in an overlay even a change to the same owner copies the file.

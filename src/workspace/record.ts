@@ -2,7 +2,7 @@
 import type { Stats } from "node:fs";
 import { chmod, lstat } from "node:fs/promises";
 import { UserError } from "../failure.ts";
-import { readKnown, takeIn, takeOut, writeTree } from "./run-index.ts";
+import { listChanged, readKnown, takeChanged, takeIn, takeOut, writeTree } from "./run-index.ts";
 import { findTouched } from "./touched.ts";
 import { isUnchanged, stampOf } from "./tree-clock.ts";
 import { toPath } from "./walk.ts";
@@ -13,12 +13,28 @@ const FILES_MAX = 100_000;
 
 /** Ignored files are left out, and all that is not a file or a link. Resolves to the tree's id. */
 export async function recordTree(workspace: Workspace, signal: AbortSignal): Promise<string> {
-  const { treeDir, memory, layers } = workspace;
-  const { files, submodules } = await readKnown(workspace, signal);
+  const { memory, layers } = workspace;
+  const { files } = await readKnown(workspace, signal);
   const { added, gone } = await findTouched(workspace, signal);
   // What was recorded once may be ignored by now, or have been removed without a trace in the upper layer.
   const again = [...memory.recorded.keys()].filter((path) => layers !== null || !files.has(path));
-  const paths = new Set([...gone, ...again, ...added].filter((path) => !isBelow(submodules, path)));
+  await record(workspace, [...gone, ...again, ...added], signal);
+  if (layers === null && !(await recordChanged(workspace, signal)))
+    await record(workspace, await listChanged(workspace, signal), signal);
+  return await writeTree(workspace, signal);
+}
+
+/** False when each changed file has to be looked at by itself: git takes them as they are, or all of them not. */
+async function recordChanged(workspace: Workspace, signal: AbortSignal): Promise<boolean> {
+  const { files } = await readKnown(workspace, signal);
+  if (files.size > FILES_MAX || workspace.memory.objects.size > 0) return false;
+  return await takeChanged(workspace, signal);
+}
+
+async function record(workspace: Workspace, touched: readonly string[], signal: AbortSignal): Promise<void> {
+  const { treeDir, memory } = workspace;
+  const { files, submodules } = await readKnown(workspace, signal);
+  const paths = new Set(touched.filter((path) => !isBelow(submodules, path)));
   if (paths.size > FILES_MAX) {
     throw new UserError(
       `The run left ${paths.size} new or changed files, more than the ${FILES_MAX} that one change may have. ` +
@@ -35,7 +51,6 @@ export async function recordTree(workspace: Workspace, signal: AbortSignal): Pro
   await takeOut(workspace, absent, signal);
   await takeIn(workspace, taken, signal);
   for (const [path, stats] of changed) memory.recorded.set(path, stampOf(stats, Date.now()));
-  return await writeTree(workspace, signal);
 }
 
 /** A folder, pipe or device where a file was is as good as none, and so is what lies behind a link. */

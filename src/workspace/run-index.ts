@@ -16,6 +16,8 @@ export type Known = {
   /** Those that files lie in, or once lay in. */
   readonly folders: Set<string>;
   readonly submodules: ReadonlySet<string>;
+  /** Files with a new line in their names: then git's words about files may say anything. */
+  readonly lined: Set<string>;
 };
 
 type Indexed = { readonly place: GitPlace; readonly treeDir: string; readonly memory: TreeMemory };
@@ -29,9 +31,11 @@ export async function readKnown({ place, memory }: Indexed, signal: AbortSignal)
   if (memory.known) return memory.known;
   const files = new Set<string>();
   const submodules = new Set<string>();
+  const lined = new Set<string>();
   for (const entry of splitNames(await gitPipe(place, ["ls-files", "-z", "--stage"], { signal }))) {
     const path = entry.slice(entry.indexOf("\t") + 1);
     files.add(path);
+    if (path.includes("\n")) lined.add(path);
     if (entry.startsWith("160000 ")) submodules.add(path);
   }
   const folders = new Set<string>();
@@ -40,7 +44,7 @@ export async function readKnown({ place, memory }: Indexed, signal: AbortSignal)
   const args = ["update-index", ...VERSION, "--assume-unchanged", "-z", "--stdin"];
   if (submodules.size > 0)
     await gitPipe(place, args, { input: joinNames([...submodules]), settings: SETTINGS, signal });
-  return (memory.known = { files, folders, submodules });
+  return (memory.known = { files, folders, submodules, lined });
 }
 
 /** Writes an index ahead as this file's functions would with the first change; its bulk goes into the git directory (`SHARED_INDEX`). */
@@ -61,6 +65,28 @@ export const SHARED_INDEX = /^sharedindex\.[0-9a-f]+$/;
 export async function listChanged({ place }: Pick<Indexed, "place">, signal: AbortSignal): Promise<readonly string[]> {
   const args = ["diff-files", "-z", "--name-only", "--ignore-submodules=all"];
   return splitNames(await gitPipe(place, args, { settings: SETTINGS, signal }));
+}
+
+/**
+ * Takes in whatever tracked files hold by now, and takes out those that are gone: one command for two, each of which reads the index. False
+ * when git refuses any of it, and nothing has been taken in then. No folder may stand where the index has a file.
+ */
+export async function takeChanged({ place, memory }: Indexed, signal: AbortSignal): Promise<boolean> {
+  try {
+    const said = await gitPipe(place, ["add", "--update", "--sparse", "--verbose"], { settings: SETTINGS, signal });
+    if (said.length === 0) return true;
+    memory.tree = null;
+    const lines = said.toString("latin1").split("\n").slice(0, -1);
+    const named = lines.map((line) => /^(add|remove) '(.+)'$/.exec(line));
+    const paths = (verb: string) => named.flatMap((match) => (match?.[1] === verb ? [match[2] ?? ""] : []));
+    for (const path of [...paths("add"), ...paths("remove")]) memory.recorded.set(path, null);
+    if (memory.known?.lined.size === 0) forget(memory, paths("remove"));
+    else memory.known = null;
+    return true;
+  } catch (error) {
+    if (error instanceof GitError) return false;
+    throw error;
+  }
 }
 
 /** Removes what is known from the index. */
@@ -128,6 +154,7 @@ function learn({ known, seen }: TreeMemory, paths: readonly string[]): void {
   for (const path of paths) {
     if (!known || known.files.has(path)) continue;
     known.files.add(path);
+    if (path.includes("\n")) known.lined.add(path);
     seen.delete(parentOf(path));
     for (const folder of foldersAbove(path, known.folders)) seen.delete(parentOf(folder));
   }

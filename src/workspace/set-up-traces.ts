@@ -12,7 +12,7 @@ import { removeTree } from "./remove-tree.ts";
 import { listChanged, readKnown, writeFiles } from "./run-index.ts";
 import { findStrange } from "./strange.ts";
 import { findDisplaced } from "./touched.ts";
-import { joinPath, readFolder, toPath } from "./walk.ts";
+import { joinPath, readFolder, toPath, type TreePath } from "./walk.ts";
 import type { Workspace } from "./workspace.ts";
 
 /** Some gigabytes; a tree that takes longer was made to take longer. */
@@ -64,7 +64,7 @@ export async function removeSecrets(
   return doomed.length > 0;
 }
 
-async function remove(path: Buffer): Promise<void> {
+async function remove(path: TreePath): Promise<void> {
   // Only a name in bytes names every file; only removeTree opens closed folders.
   await rm(path, { recursive: true, force: true }).catch(() => removeTree(path.toString()));
 }

@@ -2,11 +2,11 @@
  * What a work tree holds beyond its index, without reading each folder each time: adding, removing or renaming an entry changes the
  * change time of its folder, which no program can set (the modification time, which git's own untracked cache goes by, any can).
  */
-import { chmodSync, lstatSync, readdirSync, type Stats } from "node:fs";
+import { readdirSync, type Stats } from "node:fs";
 import { setImmediate as nextRound } from "node:timers/promises";
 import type { Known } from "./run-index.ts";
 import { isUnchanged, type Stamp, stampOf } from "./tree-clock.ts";
-import { type Entry, joinPath, kindOf, toPath } from "./walk.ts";
+import { type Entry, joinPath, kindOf, openFolder, toPath, type TreePath } from "./walk.ts";
 
 /** What counted in a folder when it was read. */
 export type SeenFolder = {
@@ -33,7 +33,7 @@ export async function findStrange({ treeDir, seen }: Looked, known: Known, signa
   const open = [""];
   let sliceAt = performance.now();
   for (let folder = open.pop(); folder !== undefined; folder = open.pop()) {
-    const stats = look(toPath(treeDir, folder));
+    const stats = openFolder(toPath(treeDir, folder));
     if (stats === null) continue;
     const before = seen.get(folder);
     const now = before && isUnchanged(before.stamp, stats) ? before : readFolder({ treeDir, folder, stats }, known);
@@ -45,15 +45,6 @@ export async function findStrange({ treeDir, seen }: Looked, known: Known, signa
     sliceAt = performance.now();
   }
   return found;
-}
-
-/** Null for what is no folder. */
-function look(path: Buffer): Stats | null {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (!stats?.isDirectory()) return null;
-  if (process.getuid?.() === 0 || (stats.mode & 0o700) === 0o700) return stats;
-  chmodSync(path, stats.mode | 0o700); // It is the run's, which may open it again.
-  return look(path);
 }
 
 type Folder = { readonly treeDir: string; readonly folder: string; readonly stats: Stats };
@@ -72,7 +63,7 @@ function readFolder({ treeDir, folder, stats }: Folder, { files, folders, submod
   return { stamp, strange, inner };
 }
 
-function list(path: Buffer): readonly Entry[] {
+function list(path: TreePath): readonly Entry[] {
   try {
     const entries = readdirSync(path, { withFileTypes: true, encoding: "latin1" });
     return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));

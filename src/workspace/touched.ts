@@ -5,7 +5,7 @@
 import { lstat, rm } from "node:fs/promises";
 import { type GitPlace, GitError } from "./git-command.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
-import { listChanged, readKnown, takeOut } from "./run-index.ts";
+import { readKnown, takeOut } from "./run-index.ts";
 import { findStrange, type FoundEntry } from "./strange.ts";
 import { type Entry, joinPath, listBelow, readFolder, toPath } from "./walk.ts";
 import type { Layers, TreeMemory } from "./workspace.ts";
@@ -94,11 +94,18 @@ function byName(entries: readonly Entry[] | null): ReadonlyMap<string, Entry["ki
   return new Map((entries ?? []).map(({ name, kind }) => [name, kind]));
 }
 
-/** Without layers every file is looked at: git compares the tracked ones, the rest are found by name. */
+/** Without layers what the index does not know is found by name, and git is to compare the rest. */
 async function readAll(tree: Tree, signal: AbortSignal): Promise<Found> {
+  const { files, folders } = await readKnown(tree, signal);
   const { fresh, displaced } = await readStrange(tree, signal);
   await takeOut(tree, displaced, signal); // Or git would look for a repository in each.
-  return { added: [], fresh, gone: [...displaced, ...(await listChanged(tree, signal))] };
+  const inTheWay = fresh.filter(({ path, kind }) => kind !== "folder" && folders.has(path));
+  const buried = inTheWay.length === 0 ? [] : [...files].filter((file) => isBelowAny(inTheWay, file));
+  return { added: [], fresh, gone: [...displaced, ...buried] };
+}
+
+function isBelowAny(entries: readonly FoundEntry[], file: string): boolean {
+  return entries.some(({ path }) => file.startsWith(`${path}/`));
 }
 
 async function readStrange(tree: Tree, signal: AbortSignal) {

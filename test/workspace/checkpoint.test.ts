@@ -193,6 +193,34 @@ describe.each(ROADS)("on the road of $road", ({ overlayFilesMin }) => {
     expect(await readFile(at("README.md"), "utf8")).toBe("# Base\n");
   });
 
+  test("a folder that gives way to a file and comes back is seen each time", async () => {
+    await using repository = await openRepository(BASE);
+    await using workspace = await openOn(repository, overlayFilesMin);
+    const at = (path: string) => join(workspace.treeDir, path);
+    const list = async () => {
+      const { tree } = await takeCheckpoint(workspace, signal);
+      const args = ["ls-tree", "-r", "--name-only", tree, "src"];
+      return (await execa("git", args, { cwd: workspace.gitDir })).stdout.split("\n");
+    };
+    await list();
+    await rm(at("src/deep"), { recursive: true });
+    await writeFile(at("src/deep"), "a file\n");
+    expect(await list()).toEqual(["src/a.ts", "src/deep"]);
+    await rm(at("src/deep"));
+    expect(await list()).toEqual(["src/a.ts"]);
+    await mkdir(at("src/deep"));
+    await writeFile(at("src/deep/b.ts"), "again\n");
+    expect(await list()).toEqual(["src/a.ts", "src/deep/b.ts"]);
+    // Two lines for a name of which git says nothing for sure.
+    await writeFile(at("src/two\nlines"), "1\n");
+    expect(await list()).toHaveLength(3);
+    await rm(at("src/two\nlines"));
+    await rm(at("src/a.ts"));
+    expect(await list()).toEqual(["src/deep/b.ts"]);
+    await writeFile(at("src/a.ts"), "back\n");
+    expect(await list()).toEqual(["src/a.ts", "src/deep/b.ts"]);
+  });
+
   test("pipes, links in the way of files and nested repositories are no part of a tree and hold nothing up", async () => {
     await using repository = await openRepository(BASE);
     await using workspace = await openOn(repository, overlayFilesMin);
