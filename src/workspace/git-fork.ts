@@ -8,6 +8,7 @@ import { readFile, rm, stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TransientError } from "../failure.ts";
 import { GIT_LIMITS, type GitEnd, type GitStart } from "./git-start.ts";
 
 // Its input has a line for each command to start; the command's words, cwd first, are in a file, since bash reads a pipe byte by byte.
@@ -68,11 +69,12 @@ export class GitFork {
     const waiting: Waiting = { pid: null, isStopped: false, end, fail };
     this.#waiting.set(id, waiting);
     this.#hold(true);
+    // As from a child of ours: git removes its lock files at a SIGTERM.
     const stop = () => {
       waiting.isStopped = true;
-      kill(waiting);
+      kill(waiting, "SIGTERM");
     };
-    const watch = new Watch(file("out"), stop);
+    const watch = new Watch(file("out"), () => kill(waiting, "SIGKILL"));
     signal?.addEventListener("abort", stop, { once: true });
     try {
       this.#child.stdin?.write(`${id}\n`);
@@ -103,14 +105,14 @@ export class GitFork {
       if (what === "ended") waiting?.end(Number(value));
       else if (waiting) {
         waiting.pid = Number(value);
-        if (waiting.isStopped) kill(waiting);
+        if (waiting.isStopped) kill(waiting, "SIGTERM");
       }
     }
   }
 
   #fail(): void {
     this.state = "over";
-    for (const { fail } of this.#waiting.values()) fail(new Error("The bash that starts git has ended."));
+    for (const { fail } of this.#waiting.values()) fail(new TransientError("the process that starts git has ended"));
   }
 
   /** Only while a command runs do we wait for its word. */
@@ -156,10 +158,10 @@ class Watch {
   }
 }
 
-function kill({ pid }: Waiting): void {
+function kill({ pid }: Waiting, signal: "SIGTERM" | "SIGKILL"): void {
   if (pid === null) return;
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
