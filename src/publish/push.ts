@@ -78,6 +78,7 @@ async function sendObjects({ commit, to }: Push, { assertCurrent, readFacts, rem
   try {
     await upload(remote.access, held, signal);
   } catch (error) {
+    if (signal.aborted) throw new TransientError("sending files to Git LFS took too long");
     if (!(error instanceof LfsRefused)) throw error;
     const closed = readClosedDoor(await readFacts(to.branch));
     throw new PushRefused(closed ?? { kind: "lfs", status: error.status });
