@@ -5,6 +5,7 @@ import { git, gitOverNetwork } from "../workspace/git.ts";
 import { GitError } from "../workspace/git-command.ts";
 import { gitPipe, splitNames } from "../workspace/git-pipe.ts";
 import type { Mirror } from "../workspace/mirror.ts";
+import { readRawDiff, weighBlobs } from "../workspace/raw-diff.ts";
 import type { Pushed } from "./refusal.ts";
 
 export type Remote = { readonly mirror: Mirror; readonly access: GitAccess };
@@ -124,18 +125,15 @@ async function mergeTrees(
 /** What the commit adds or changes that GitHub may mind. */
 export async function readPushed(mirror: Mirror, commit: string): Promise<Pick<Pushed, "workflows" | "largest">> {
   const place = placeOf(mirror);
-  const args = ["diff-tree", "-r", "-z", "--no-renames", "--raw", "--end-of-options", `${commit}^`, commit];
-  const fields = splitNames(await gitPipe(place, args, {})).map((field) => Buffer.from(field, "latin1").toString());
-  const files: { path: string; id: string }[] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    files.push({ path: fields[i + 1] ?? "", id: (fields[i] ?? "").split(" ")[3] ?? "" });
-  }
-  const input = files.map(({ id }) => `${id}\n`).join("");
-  const sizes = (await gitPipe(place, ["cat-file", "--batch-check=%(objectsize)"], { input })).toString().split("\n");
-  // A deleted file's id is all zeros, and "missing".
-  const weighed = files.map(({ path }, i) => ({ path, bytes: Number(sizes[i]) || 0 }));
+  const changes = await readRawDiff(place, { from: `${commit}^`, to: commit });
+  const paths = changes.map(({ path }) => Buffer.from(path, "latin1").toString());
+  const sizes = await weighBlobs(
+    place,
+    changes.map(({ id }) => id),
+  );
+  const weighed = paths.map((path, i) => ({ path, bytes: sizes[i] ?? 0 }));
   return {
-    workflows: files.map(({ path }) => path).filter((path) => path.startsWith(".github/workflows/")),
+    workflows: paths.filter((path) => path.startsWith(".github/workflows/")),
     largest: weighed.toSorted((a, b) => b.bytes - a.bytes)[0] ?? null,
   };
 }

@@ -10,7 +10,7 @@ import type { TaskId } from "../task.ts";
 import { git } from "../workspace/git.ts";
 import { GitError } from "../workspace/git-command.ts";
 import { gitPipe } from "../workspace/git-pipe.ts";
-import { hasRef, objectsRef } from "../workspace/lfs-result.ts";
+import { findObjects } from "../workspace/lfs-result.ts";
 import { hasCommit, type Mirror } from "../workspace/mirror.ts";
 import { readParent } from "./push-git.ts";
 
@@ -113,8 +113,8 @@ async function writeBundle({ mirror, taskId, commit }: Work, file: string): Prom
   // A bundle takes references, no commits; another attempt may move ours meanwhile, and must not be taken for this one.
   const ref = `refs/pullwright/result/${taskId}-${commit}`;
   const place = placeOf(mirror);
-  const objects = objectsRef((await git(place, ["rev-parse", "--verify", `${commit}^{tree}`])).trim());
-  const refs = [ref, ...((await hasRef(place, objects)) ? [objects] : [])];
+  const objects = await findObjects(place, commit);
+  const refs = [ref, ...(objects === null ? [] : [objects])];
   await git(place, ["update-ref", ref, commit]);
   try {
     await git(place, ["bundle", "create", "--quiet", file, ...refs, "--not", `${commit}^`]);

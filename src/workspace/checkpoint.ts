@@ -3,9 +3,10 @@
  * Modes, links, deletions and names are exact; ignored files and empty folders are left out, as in any commit.
  */
 import { chmod, lstat, rmdir, unlink } from "node:fs/promises";
-import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
+import { gitPipe, joinNames } from "./git-pipe.ts";
 import { layAgain } from "./lfs-tree.ts";
 import { giveTo, ownerOf } from "./ownership.ts";
+import { GONE, readRawDiff } from "./raw-diff.ts";
 import { recordTree } from "./record.ts";
 import { type Entries, takeEntries, writeFiles } from "./run-index.ts";
 import { toPath } from "./walk.ts";
@@ -77,15 +78,11 @@ async function readDifference(
   { from, to }: { readonly from: string; readonly to: string },
   signal: AbortSignal,
 ): Promise<Entries> {
-  const args = ["diff-tree", "-r", "-z", "--no-renames", "--raw", from, to];
-  const fields = splitNames(await gitPipe(place, args, { signal }));
   const removed: string[] = [];
   const written: string[] = [];
   const lines: string[] = [];
-  for (let i = 0; i + 1 < fields.length; i += 2) {
-    const [, mode = "", , id = ""] = (fields[i] ?? "").split(" ");
-    const path = fields[i + 1] ?? "";
-    const isRemoved = mode === "000000";
+  for (const { path, mode, id } of await readRawDiff(place, { from, to }, signal)) {
+    const isRemoved = mode === GONE;
     (isRemoved ? removed : written).push(path);
     // What goes makes room for what comes: a folder where a file was.
     lines[isRemoved ? "unshift" : "push"](`${mode} ${id}\t${path}`);

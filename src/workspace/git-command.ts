@@ -79,12 +79,16 @@ export function gitEnvironment(place: GitPlace, options: GitOptions): Record<str
 
 /** The token travels in the environment of this one process, scoped to the forge's origin; never in argv, a URL or a file. */
 function credentials(access: GitAccess): Record<string, string> {
-  const basic = Buffer.from(`x-access-token:${access.token}`).toString("base64");
   return {
     GIT_CONFIG_COUNT: "1",
     GIT_CONFIG_KEY_0: `http.${new URL(access.url).origin}/.extraHeader`,
-    GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+    GIT_CONFIG_VALUE_0: `Authorization: ${basicOf(access)}`,
   };
+}
+
+/** The forge takes an installation's token as a password. */
+export function basicOf({ token }: GitAccess): string {
+  return `Basic ${Buffer.from(`x-access-token:${token}`).toString("base64")}`;
 }
 
 /**

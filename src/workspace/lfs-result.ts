@@ -5,30 +5,39 @@
 import { createHash } from "node:crypto";
 import { type GitPlace, GitError } from "./git-command.ts";
 import { gitPipe, joinNames, splitNames } from "./git-pipe.ts";
-import { keptByLfs, withIndex, type TreeFile } from "./lfs-paths.ts";
+import { keptByLfs, withIndex } from "./lfs-paths.ts";
 import { type LfsObject, readPointer, renderPointer } from "./lfs-pointer.ts";
+import { type RawChange, readRawDiff, weighBlobs } from "./raw-diff.ts";
 
 /** Held in memory while it is sent. What is larger stays in git, whose forge says what it thinks of it. */
 const OBJECT_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Of the commit that holds the objects of a tree. */
-export function objectsRef(tree: string): string {
+function objectsRef(tree: string): string {
   return `refs/pullwright/lfs/${tree}`;
 }
 
+/** The reference of what goes with a commit of ours; null when nothing does. */
+export async function findObjects(place: GitPlace, commit: string, signal?: AbortSignal): Promise<string | null> {
+  const options = signal ? { signal } : {};
+  const args = ["rev-parse", "--verify", "--end-of-options", `${commit}^{tree}`];
+  const ref = objectsRef((await gitPipe(place, args, options)).toString().trim());
+  try {
+    await gitPipe(place, ["show-ref", "--verify", "--quiet", ref], options);
+    return ref;
+  } catch (error) {
+    if (error instanceof GitError) return null;
+    throw error;
+  }
+}
+
+type Change = { readonly base: string; readonly tree: string };
+
 /** `tree` as git-lfs would commit it on `base`. Resolves to its id, which is `tree` where nothing belongs to Git LFS. */
-export async function pointTree(
-  place: GitPlace,
-  { base, tree }: { readonly base: string; readonly tree: string },
-  signal: AbortSignal,
-): Promise<string> {
-  const changed = await listWritten(place, { base, tree }, signal);
-  const kept = await keptByLfs(place, { commit: base, paths: changed.map(({ path }) => path) }, signal);
-  const files = changed.filter(({ path }) => kept.has(path));
-  if (files.length === 0) return tree;
+export async function pointTree(place: GitPlace, { base, tree }: Change, signal: AbortSignal): Promise<string> {
   const lines: string[] = [];
   const held = new Map<string, string>();
-  for (const { id, mode, path } of await weigh(place, files, signal)) {
+  for (const { id, mode, path } of await listWritten(place, { base, tree }, signal)) {
     const bytes = await gitPipe(place, ["cat-file", "blob", id], { signal });
     if (readPointer(bytes.toString("latin1")) !== null) continue;
     const oid = createHash("sha256").update(bytes).digest("hex");
@@ -54,48 +63,30 @@ export type HeldObjects = {
 
 /** What goes with a commit of ours; null when nothing does. */
 export async function readObjects(place: GitPlace, commit: string, signal: AbortSignal): Promise<HeldObjects | null> {
-  const tree = (await gitPipe(place, ["rev-parse", "--verify", "--end-of-options", `${commit}^{tree}`], { signal }))
-    .toString()
-    .trim();
-  if (!(await hasRef(place, objectsRef(tree), signal))) return null;
-  const listed = splitNames(await gitPipe(place, ["ls-tree", "-l", "-z", objectsRef(tree)], { signal }));
+  const ref = await findObjects(place, commit, signal);
+  if (ref === null) return null;
+  const listed = splitNames(await gitPipe(place, ["ls-tree", "-l", "-z", ref], { signal }));
   const objects = listed.flatMap((line): LfsObject[] => {
     const [, size, oid] = / (\d+)\t([0-9a-f]{64})$/.exec(line) ?? [];
     return oid === undefined ? [] : [{ oid, bytes: Number(size) }];
   });
-  return { objects, read: (oid) => gitPipe(place, ["cat-file", "blob", `${objectsRef(tree)}:${oid}`], { signal }) };
+  return { objects, read: (oid) => gitPipe(place, ["cat-file", "blob", `${ref}:${oid}`], { signal }) };
 }
 
-export async function hasRef(place: GitPlace, ref: string, signal?: AbortSignal): Promise<boolean> {
-  try {
-    await gitPipe(place, ["show-ref", "--verify", "--quiet", ref], signal ? { signal } : {});
-    return true;
-  } catch (error) {
-    if (error instanceof GitError) return false;
-    throw error;
-  }
-}
-
-type Written = Omit<TreeFile, "bytes">;
-
+/** Files of `tree` that `base` has not, as Git LFS takes them: an empty one is its own pointer (spec.md). */
 async function listWritten(
   place: GitPlace,
-  { base, tree }: { readonly base: string; readonly tree: string },
+  { base, tree }: Change,
   signal: AbortSignal,
-): Promise<readonly Written[]> {
-  const args = ["diff-tree", "-r", "-z", "--no-renames", "--raw", "--diff-filter=d", base, tree];
-  const fields = splitNames(await gitPipe(place, args, { signal }));
-  return fields.flatMap((field, i) => {
-    const [, mode = "", , id = ""] = i % 2 === 0 ? field.split(" ") : [];
-    return mode.startsWith("100") ? [{ mode, id, path: fields[i + 1] ?? "" }] : [];
-  });
-}
-
-/** Those that Git LFS takes: an empty file is its own pointer (spec.md). */
-async function weigh(place: GitPlace, files: readonly Written[], signal: AbortSignal): Promise<readonly Written[]> {
-  const input = files.map(({ id }) => `${id}\n`).join("");
-  const said = await gitPipe(place, ["cat-file", "--batch-check=%(objectsize)"], { input, signal });
-  const sizes = said.toString().split("\n").map(Number);
+): Promise<readonly RawChange[]> {
+  const changes = await readRawDiff(place, { from: base, to: tree }, signal);
+  const written = changes.filter(({ mode }) => mode.startsWith("100"));
+  const paths = written.map(({ path }) => path);
+  const kept = await keptByLfs(place, { commit: base, paths }, signal);
+  const files = written.filter(({ path }) => kept.has(path));
+  if (files.length === 0) return [];
+  const ids = files.map(({ id }) => id);
+  const sizes = await weighBlobs(place, ids, signal);
   return files.filter((_, i) => (sizes[i] ?? 0) > 0 && (sizes[i] ?? 0) <= OBJECT_BYTES_MAX);
 }
 

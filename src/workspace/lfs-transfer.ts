@@ -11,6 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { TransientError } from "../failure.ts";
 import type { GitAccess } from "../forge/forge.ts";
+import { basicOf } from "./git-command.ts";
 import type { LfsObject } from "./lfs-pointer.ts";
 
 /** The specification's advice for one request. */
@@ -50,22 +51,19 @@ export class LfsRefused extends Error {
   }
 }
 
-/** Fetches each object into `fileOf(oid)`, whole and proved or not at all. Resolves to those that the forge does not give. */
+/** Fetches each object that the forge gives into `fileOf(oid)`, whole and proved or not at all. Throws LfsRefused, TransientError. */
 export async function download(
   access: GitAccess,
   { objects, fileOf }: { readonly objects: readonly LfsObject[]; readonly fileOf: (oid: string) => string },
   signal: AbortSignal,
-): Promise<readonly string[]> {
-  const missing: string[] = [];
+): Promise<void> {
   for (const asked of inBatches(objects)) {
     const planned = byOid(await ask(access, { operation: "download", objects: asked }, signal));
     await inParallel(asked, async (object) => {
       const action = planned.get(object.oid)?.actions.download;
-      if (action === undefined) missing.push(object.oid);
-      else await again(() => fetchObject(action, { object, file: fileOf(object.oid) }, signal), signal);
+      if (action) await again(() => fetchObject(action, { object, file: fileOf(object.oid) }, signal), signal);
     });
   }
-  return missing;
 }
 
 /** Sends what the forge does not have. Throws LfsRefused, or TransientError to be tried again. */
@@ -94,13 +92,12 @@ export async function upload(
 type Question = { readonly operation: "download" | "upload"; readonly objects: readonly LfsObject[] };
 
 function ask(access: GitAccess, { operation, objects }: Question, signal: AbortSignal): Promise<readonly Planned[]> {
-  const basic = Buffer.from(`x-access-token:${access.token}`).toString("base64");
   const wanted = objects.map(({ oid, bytes }) => ({ oid, size: bytes }));
   const body = JSON.stringify({ operation, transfers: ["basic"], objects: wanted, hash_algo: "sha256" });
   return again(async () => {
     const response = await request(`${access.url}/info/lfs/objects/batch`, {
       ...{ method: "POST", body, redirect: "error" },
-      headers: { accept: TYPE, "content-type": TYPE, authorization: `Basic ${basic}` },
+      headers: { accept: TYPE, "content-type": TYPE, authorization: basicOf(access) },
       signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_MS_MAX)]),
     });
     const read = Batch.safeParse(await response.json().catch(() => null));

@@ -43,11 +43,11 @@ export async function layObjects(
   const { place, baseSha, treeDir, memory } = workspace;
   const pointers = await listPresent(treeDir, await listPointers(place, baseSha, signal));
   const taken = await choose(mirror, pointers);
-  const missing = await fetchObjects(mirror, { taken, access }, signal);
+  await fetchObjects(mirror, { taken, access }, signal);
   const at = new Date(Math.floor((Date.now() - AGE_MS) / 1000) * 1000);
   for (const { file, object } of taken) {
-    const { oid } = object;
-    if (!missing.has(oid)) memory.objects.set(file.path, { oid, file: fileOf(mirror, oid), at });
+    const kept = { oid: object.oid, file: fileOf(mirror, object.oid), at };
+    if (await isThere(kept.file)) memory.objects.set(file.path, kept);
   }
   const laid = [...memory.objects.keys()];
   await layAgain(workspace, laid, signal);
@@ -121,8 +121,8 @@ async function choose({ gitDir }: Mirror, pointers: readonly Pointed[]): Promise
 
 type Fetching = { readonly taken: readonly Pointed[]; readonly access: GitAccess };
 
-/** Resolves to the ids of what could not be had. */
-async function fetchObjects(mirror: Mirror, { taken, access }: Fetching, signal: AbortSignal) {
+/** Into the mirror, as far as the forge gives them. */
+async function fetchObjects(mirror: Mirror, { taken, access }: Fetching, signal: AbortSignal): Promise<void> {
   const wanted = new Map(taken.map(({ object }) => [object.oid, object]));
   for (const oid of wanted.keys()) {
     if (await isThere(fileOf(mirror, oid))) wanted.delete(oid);
@@ -130,17 +130,11 @@ async function fetchObjects(mirror: Mirror, { taken, access }: Fetching, signal:
   }
   const objects = [...wanted.values()];
   try {
-    return new Set(await download(access, { objects, fileOf: (oid) => fileOf(mirror, oid) }, signal));
+    await download(access, { objects, fileOf: (oid) => fileOf(mirror, oid) }, signal);
   } catch (error) {
     // Turned off, or its budget used up: the run goes on with pointers, and says so.
-    if (error instanceof LfsRefused) return new Set(await listAbsent(mirror, [...wanted.keys()]));
-    throw error;
+    if (!(error instanceof LfsRefused)) throw error;
   }
-}
-
-async function listAbsent(mirror: Mirror, oids: readonly string[]): Promise<readonly string[]> {
-  const there = await Promise.all(oids.map((oid) => isThere(fileOf(mirror, oid))));
-  return oids.filter((_, i) => there[i] === false);
 }
 
 /** With the mirror they are counted, and removed. */

@@ -9,7 +9,7 @@ import { git, gitOverNetwork } from "./git.ts";
 import { GitError } from "./git-command.ts";
 import { evictMirrors, isThere } from "./evict.ts";
 import { gitPipe } from "./git-pipe.ts";
-import { hasRef, objectsRef } from "./lfs-result.ts";
+import { findObjects } from "./lfs-result.ts";
 import { unmountBelow } from "./overlay.ts";
 import { rebuildMirror } from "./rebuild.ts";
 import { warmCheckout } from "./warm-checkout.ts";
@@ -197,7 +197,7 @@ export async function mergeBase(mirror: Mirror, a: string, b: string): Promise<s
 export async function keepCommit(mirror: Mirror, fromGitDir: string, commit: string, taskId: string): Promise<void> {
   const from = { gitDir: fromGitDir, workTree: null };
   await git(from, ["update-ref", "refs/heads/result", commit]);
-  const objects = objectsRef((await git(from, ["rev-parse", "--verify", `${commit}^{tree}`])).trim());
+  const objects = await findObjects(from, commit);
   await git(
     { gitDir: mirror.gitDir, workTree: null },
     [
@@ -207,7 +207,7 @@ export async function keepCommit(mirror: Mirror, fromGitDir: string, commit: str
       "--no-write-fetch-head",
       `file://${fromGitDir}`,
       `+refs/heads/result:refs/pullwright/${taskId}`,
-      ...((await hasRef(from, objects)) ? [`+${objects}:${objects}`] : []),
+      ...(objects === null ? [] : [`+${objects}:${objects}`]),
     ],
     { allowsFile: true },
   );

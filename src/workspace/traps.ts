@@ -3,7 +3,8 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../failure.ts";
 import { GitError, type GitPlace } from "./git-command.ts";
-import { gitPipe, splitNames } from "./git-pipe.ts";
+import { gitPipe } from "./git-pipe.ts";
+import { GONE, readRawDiff } from "./raw-diff.ts";
 
 /** macOS takes 1024 bytes with the folder of the clone; a checkout that is refused half-way leaves a broken work tree. */
 const PATH_BYTES_MAX = 900;
@@ -18,14 +19,12 @@ const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9\u00b9\u00b2\u00
 
 /** Throws UserError that names the first. What the base has already may stay. */
 export async function refuseTraps(place: GitPlace, base: string, tree: string, signal: AbortSignal): Promise<void> {
-  const raw = splitNames(await gitPipe(place, ["diff-tree", "-r", "-z", "--no-renames", base, tree], { signal }));
-  if (raw.length === 0) return;
+  const changes = await readRawDiff(place, { from: base, to: tree }, signal);
+  if (changes.length === 0) return;
   const read: string[] = [];
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const [, mode = "", , id = ""] = (raw[i] ?? "").split(" ");
-    const bytes = Buffer.from(raw[i + 1] ?? "", "latin1");
-    const path = bytes.toString();
-    if (mode === "000000") continue; // Deleted.
+  for (const { mode, id, ...named } of changes) {
+    const path = Buffer.from(named.path, "latin1").toString();
+    if (mode === GONE) continue;
     if (READ_BY_GIT.test(path)) read.push(path);
     const trap = trapIn(path);
     if (trap !== null) throw new UserError(`The change adds ${shown(path)}, ${trap}, which is refused.`);
