@@ -22,10 +22,10 @@ export async function waitUntilNamespaceGone(pid: number): Promise<boolean> {
   return false;
 }
 
-/** SIGKILL for a process or, negative, a process group; one that has ended already is fine. */
-export function killQuietly(pid: number): void {
+/** For a process or, negative, a process group; one that has ended already is fine. */
+export function killQuietly(pid: number, signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch (error) {
     if (!hasCode(error, "ESRCH") && !hasCode(error, "EPERM")) throw error;
   }

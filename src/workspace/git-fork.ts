@@ -9,6 +9,7 @@ import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TransientError } from "../failure.ts";
+import { killQuietly } from "../sandbox/process-tree.ts";
 import { GIT_LIMITS, type GitEnd, type GitStart } from "./git-start.ts";
 
 // Its input has a line for each command to start; the command's words, cwd first, are in a file, since bash reads a pipe byte by byte.
@@ -159,10 +160,5 @@ class Watch {
 }
 
 function kill({ pid }: Waiting, signal: "SIGTERM" | "SIGKILL"): void {
-  if (pid === null) return;
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-  }
+  if (pid !== null) killQuietly(pid, signal);
 }

@@ -1,10 +1,10 @@
 /** The few git verbs the host runs: here by themselves, over the network through simple-git. */
-import { setTimeout as delay } from "node:timers/promises";
 import type { SimpleGitOptions } from "simple-git";
-import { TransientError, UserError } from "../failure.ts";
+import { UserError } from "../failure.ts";
 import { isSafeRef } from "../policy/paths.ts";
 import { gitEnvironment, GitError, gitOptions, type GitOptions, type GitPlace } from "./git-command.ts";
 import { gitPipe } from "./git-pipe.ts";
+import { onceMore } from "./once-more.ts";
 
 /** git fetching a large repository for the first time is slow; one that says nothing for this long has hung. */
 const SILENCE_MS_MAX = 120_000;
@@ -44,26 +44,14 @@ async function gitByNetwork(place: GitPlace, args: readonly string[], options: G
   }
 }
 
-/** As octokit does with what it reads: most requests that break off succeed a second later. */
-const AGAIN_MS = 1_000;
-
 /**
  * As `git`, for a command that only reads from the forge and whose failure means the forge or the network: made once more, then tried
  * again later rather than reported.
  */
-export async function gitOverNetwork(place: GitPlace, args: readonly string[], options: GitOptions): Promise<string> {
-  try {
-    return await git(place, args, options);
-  } catch (error) {
-    if (!(error instanceof GitError)) throw error;
-  }
-  await delay(AGAIN_MS, undefined, options.signal ? { signal: options.signal } : {});
-  try {
-    return await git(place, args, options);
-  } catch (error) {
-    if (!(error instanceof GitError)) throw error;
-    throw new TransientError("git could not reach the repository", { cause: error });
-  }
+export function gitOverNetwork(place: GitPlace, args: readonly string[], options: GitOptions): Promise<string> {
+  const mayPass = (error: unknown) => error instanceof GitError;
+  const why = "git could not reach the repository";
+  return onceMore(() => git(place, args, options), { mayPass, why }, options.signal);
 }
 
 /** Refuses a ref that policy does not allow before git sees its name. */

@@ -7,20 +7,18 @@ import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { TransientError } from "../failure.ts";
 import type { GitAccess } from "../forge/forge.ts";
 import { basicOf } from "./git-command.ts";
 import type { LfsObject } from "./lfs-pointer.ts";
+import { onceMore } from "./once-more.ts";
 
 /** The specification's advice for one request. */
 const BATCH_OBJECTS_MAX = 100;
 /** A gigabyte on a slow line. */
 const TRANSFER_MS_MAX = 600_000;
 const ASK_MS_MAX = 60_000;
-/** As for requests of git: most that break off succeed a second later. */
-const AGAIN_MS = 1_000;
 /** Small objects wait for the line rather than for the disk. */
 const AT_ONCE = 8;
 
@@ -158,21 +156,9 @@ async function request(url: string, init: RequestInit): Promise<Response> {
 /** batch.md: no room, and no more bandwidth. */
 const LASTING: ReadonlySet<number> = new Set([507, 509]);
 
-async function again<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof LfsRefused) throw error;
-  }
-  await delay(AGAIN_MS, undefined, { signal });
-  try {
-    return await act();
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof LfsRefused || error instanceof TransientError) throw error;
-    throw new TransientError("Git LFS could not be reached", { cause: error });
-  }
+function again<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const mayPass = (error: unknown) => !(error instanceof LfsRefused);
+  return onceMore(act, { mayPass, why: "Git LFS could not be reached" }, signal);
 }
 
 function* inBatches(objects: readonly LfsObject[]): Generator<readonly LfsObject[]> {
